@@ -1,0 +1,1 @@
+"""Pixelwise classification with U-Net: the code that the course's notebooks share."""

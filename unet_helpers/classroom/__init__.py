@@ -1,0 +1,1 @@
+"""The classroom: running the series, working copies, stated targets, exercise checks."""

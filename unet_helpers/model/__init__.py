@@ -1,0 +1,1 @@
+"""The model room (notebook 02): the U-Net and its receptive field."""

@@ -1,0 +1,1 @@
+"""The prediction room: images of any size through a trained model."""

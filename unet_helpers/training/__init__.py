@@ -1,0 +1,1 @@
+"""The training room (notebook 03): the loss and the recipe."""

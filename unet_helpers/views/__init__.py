@@ -1,0 +1,1 @@
+"""The views: figures, widgets and the live training figure; no room above imports them."""
