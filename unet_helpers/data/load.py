@@ -14,7 +14,7 @@ from unet_helpers.data import cells
 from unet_helpers.data.samples import Arrays, DataError, Record, Samples
 
 SUFFIXES = (".png", ".tif", ".tiff")
-CELLS_SLIDES, CELLS_FIELDS = 20, 4
+CELLS_SLIDES, CELLS_FIELDS = 30, 3
 
 
 @dataclasses.dataclass(frozen=True)

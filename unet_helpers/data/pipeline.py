@@ -48,6 +48,7 @@ def crop_batch(
     batch_size: int = 8,
     seed: int = 0,
     augment: bool = True,
+    colour: float = 0.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Batch `number` of an endless sequence of random crops.
 
@@ -67,6 +68,8 @@ def crop_batch(
         The same seed gives the same batches.
     augment : bool
         Whether to flip and turn image and mask, together.
+    colour : float
+        How far the brightness of each channel may vary, as a share, below 1; the mask stays.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def crop_batch(
         rng = np.random.default_rng([seed, 1, position])
         image, mask = _crop(samples, int(rounds[turn][place]), size, rng)
         which = int(rng.integers(ORIENTATIONS)) if augment else 0
-        images.append(to_float(orient(image, which)))
+        images.append(_tint(to_float(orient(image, which)), colour, rng))
         masks.append(orient(mask, which)[..., None])
     _check_channels(images, samples)
     return np.stack(images), np.stack(masks)
@@ -120,6 +123,16 @@ def _crop(
     return image[window], mask[window]
 
 
+def _tint(
+    image: NDArray[np.float32], strength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Another lamp, another stain: multiply each channel by a factor within 1 +- `strength`."""
+    if not strength:
+        return image
+    gain = rng.uniform(1 - strength, 1 + strength, image.shape[-1]).astype(np.float32)
+    return np.clip(image * gain, 0, 1)
+
+
 def _check_channels(images: list[NDArray[np.float32]], samples: Samples) -> None:
     channels = {image.shape[-1] for image in images}
     if len(channels) > 1:
@@ -136,6 +149,7 @@ def batches(
     batch_size: int = 8,
     seed: int = 0,
     augment: bool = True,
+    colour: float = 0.0,
     start: int = 0,
 ) -> "tf.data.Dataset":
     """An endless ``tf.data`` pipeline of `crop_batch`, prepared while the model works.
@@ -144,7 +158,7 @@ def batches(
 
     Parameters
     ----------
-    samples, size, batch_size, seed, augment
+    samples, size, batch_size, seed, augment, colour
         As in `crop_batch`.
     start : int
         Number of the first batch.
@@ -162,8 +176,12 @@ def batches(
     import tensorflow as tf
 
     settings: dict[str, Any] = {
-        "size": size, "batch_size": batch_size, "seed": seed, "augment": augment,
-    }  # fmt: skip
+        "size": size,
+        "batch_size": batch_size,
+        "seed": seed,
+        "augment": augment,
+        "colour": colour,
+    }
     images, masks = crop_batch(samples, start, **settings)
 
     def generate():  # type: ignore[no-untyped-def]

@@ -1,0 +1,108 @@
+# One way to do each thing; `make` lists them. Every target first sets up .venv by itself, from
+# the hash-pinned locks, and needs only make and Python 3.11 to 3.13. Works with GNU make 3.81.
+
+PYTHON ?= python3
+DATASET ?= cells
+ONLY ?=
+UPGRADE ?=
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -qq
+LEARNER := $(VENV)/.learner-installed
+DEV := $(VENV)/.dev-installed
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+# Stored outputs belong to the default data set and to this hash seed, whatever the shell says.
+PYTEST := env -u UNET_DATASET PYTHONHASHSEED=0 $(PY) -m pytest
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg \
+	--nbval-cell-timeout 600
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help lab run test test-all check unit notebooks bench execute format lock clean
+
+help: ## list what make can do
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| awk -F'|' '{ printf "%-10s %s\n", $$1, $$2 }'
+
+# --- for learners -----------------------------------------------------------------------------
+
+lab: $(LEARNER) ## open working copies of the notebooks in JupyterLab
+	@$(PY) -m unet_helpers lab
+
+run: $(LEARNER) ## run the notebooks into pages under build/ (DATASET=cells, ONLY=03)
+	@$(PY) -m unet_helpers run --dataset "$(DATASET)" $(if $(ONLY),--only "$(ONLY)")
+
+# --- for authors and developers ---------------------------------------------------------------
+
+test: check unit notebooks ## style, types, tests, and the stored outputs of the notebooks
+
+test-all: test ## the same, and in a real browser, and executing twice gives the same bytes
+	@$(PYTEST) -m "browser or repeat"
+
+check: $(DEV)
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy
+
+unit: $(DEV)
+	@$(PYTEST) -m "not browser and not repeat"
+
+notebooks: $(DEV)
+	@$(if $(NOTEBOOKS),$(PYTEST) $(NBVAL) notebooks/,echo "no notebooks to compare yet")
+
+bench: $(DEV) ## run every script in benchmarks/
+	@for script in $(wildcard benchmarks/[!_]*.py); do \
+		echo "$$script"; $(PY) "$$script" || exit 1; \
+	done
+
+execute: $(DEV) ## execute the committed notebooks and renew their outputs (ONLY=03)
+	@$(PY) -m unet_helpers execute $(ONLY)
+	@$(PY) -m ruff check --quiet notebooks/
+
+format: $(DEV) ## lay out the code, notebooks included
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+lock: $(DEV) ## resolve the dependencies into the two locks (UPGRADE=1 for newer versions)
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group learner \
+		-o requirements.lock
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group dev \
+		-c requirements.lock -o requirements-dev.lock
+	@echo "Both locks are resolved; the next make installs them."
+
+# No download address goes into a lock: it names packages, versions and hashes only.
+COMPILE := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
+	$(if $(UPGRADE),--upgrade) pyproject.toml
+
+clean: ## remove .venv, pages and caches; your files in work/ stay
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './work/*' -prune -exec rm -rf {} +
+	@echo "Removed what make can make again; work/ is untouched."
+
+# --- setting up -------------------------------------------------------------------------------
+# A stamp file says what is installed, so that a second call installs nothing.
+
+$(LEARNER): requirements.lock pyproject.toml | $(PY)
+	@echo "Installing the packages of requirements.lock into $(VENV): minutes, and only once ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.lock $(LEARNER)
+	@echo "Adding the developers' packages of requirements-dev.lock ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(PY):
+	@for candidate in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+			2>/dev/null; then \
+			echo "Setting up $(VENV) with $$("$$candidate" --version)"; \
+			exec "$$candidate" -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo "error: expected Python 3.11, 3.12 or 3.13 as '$(PYTHON)' and found none;" \
+		"install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 2

@@ -1,0 +1,93 @@
+"""Notebooks as web pages that open without a network."""
+
+import html
+from pathlib import Path
+
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+
+from .files import write_atomically
+from .results import HEADINGS, Result
+
+# nbconvert's page loads require.js, MathJax and Mermaid from the network; none is needed to read
+# the text, the code and the figures. Formulas stay visible as their TeX source.
+_OFFLINE_TEMPLATE = """\
+{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js_requirejs -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+"""
+
+_INDEX = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font-family: sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ border-bottom: 1px solid #bbb; padding: 0.4rem 0.8rem; text-align: left; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<table>
+<thead><tr>{headings}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+{failures}
+</body>
+</html>
+"""
+
+
+def write_page(notebook: NotebookNode, path: Path, resources: Path) -> None:
+    """Write an executed notebook as one self-contained page.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        The notebook.
+    path : pathlib.Path
+        The page's file; its stem is the page's title.
+    resources : pathlib.Path
+        The notebook's folder, where the pictures lie that its text names; they are put in.
+    """
+    exporter = HTMLExporter(raw_template=_OFFLINE_TEMPLATE, embed_images=True)
+    page, _ = exporter.from_notebook_node(
+        notebook, resources={"metadata": {"name": path.stem, "path": str(resources)}}
+    )
+    write_atomically(path, page.encode())
+
+
+def write_index(path: Path, dataset: str, results: list[Result]) -> None:
+    """Write the page that lists a run's pages and its results.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file, in the folder of the other pages.
+    dataset : str
+        The data set the notebooks ran on.
+    results : list of Result
+        One row a notebook.
+    """
+    failures = (f"{result.name} stopped at {result.error}" for result in results if result.error)
+    page = _INDEX.format(
+        title=html.escape(f"The course on the data set '{dataset}'"),
+        headings="".join(f"<th>{html.escape(heading)}</th>" for heading in HEADINGS),
+        rows="\n".join(_row(result, path.parent) for result in results),
+        failures="\n".join(f"<p>{html.escape(failure)}</p>" for failure in failures),
+    )
+    write_atomically(path, page.encode())
+
+
+def _row(result: Result, folder: Path) -> str:
+    name, *others = map(html.escape, result.cells())
+    if (folder / f"{result.name}.html").exists():
+        name = f'<a href="{name}.html">{name}</a>'
+    return "<tr>" + "".join(f"<td>{text}</td>" for text in (name, *others)) + "</tr>"
