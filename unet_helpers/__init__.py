@@ -38,6 +38,7 @@ _HOME = {
     "Dice": "evaluation.metrics",
     "BceDice": "training.recipe",
     "adamw": "training.recipe",
+    "fast_precision": "training.recipe",
     "predict": "prediction.predict",
     "predict_samples": "prediction.predict",
     "to_mask": "prediction.predict",
@@ -46,9 +47,10 @@ _HOME = {
     "show": "views.figures",
     "checks": "classroom",
     "reached": "classroom.targets",
+    "check_installation": "classroom.installation",
 }
 
-__all__ = [*_HOME, "keras"]  # noqa: PLE0604
+__all__ = [*_HOME, "keras"]
 
 
 @contextlib.contextmanager

@@ -102,7 +102,9 @@ def _load_cells() -> Samples:
         return Arrays(*cells.draw_field(slide, field))
 
     records = tuple(
-        Record(f"slide {slide:02d} field {field}", f"slide {slide:02d}", partial(draw, slide, field))
+        Record(
+            f"slide {slide:02d} field {field}", f"slide {slide:02d}", partial(draw, slide, field)
+        )
         for slide in range(CELLS_SLIDES)
         for field in range(CELLS_FIELDS)
     )

@@ -129,7 +129,7 @@ def _tint(
     """Another lamp, another stain: multiply each channel by a factor within 1 +- `strength`."""
     if not strength:
         return image
-    gain = rng.uniform(1 - strength, 1 + strength, image.shape[-1]).astype(np.float32)
+    gain = np.asarray(rng.uniform(1 - strength, 1 + strength, image.shape[-1]), np.float32)
     return np.clip(image * gain, 0, 1)
 
 

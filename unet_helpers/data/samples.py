@@ -3,7 +3,7 @@
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class Sample(NamedTuple):
 class Arrays(NamedTuple):
     """A decoded sample as it is stored: the image in its own dtype, the mask in class ids."""
 
-    image: NDArray[np.generic]
+    image: NDArray[Any]
     mask: NDArray[np.uint8]
     instances: NDArray[np.uint16] | None = None
 
@@ -78,7 +78,7 @@ def _size(arrays: Arrays) -> int:
     return sum(part.nbytes for part in arrays if part is not None)
 
 
-def to_float(image: NDArray[np.generic]) -> NDArray[np.float32]:
+def to_float(image: NDArray[Any]) -> NDArray[np.float32]:
     """Scale an image to float32 by its dtype's range.
 
     Parameters
@@ -303,7 +303,7 @@ class Samples(Sequence[Sample]):
         return dict(zip(self.class_names, shares.tolist(), strict=True))
 
 
-def _middle(array: NDArray[np.generic], size: int, name: str) -> NDArray[np.generic]:
+def _middle(array: NDArray[Any], size: int, name: str) -> NDArray[Any]:
     height, width = array.shape[:2]
     if min(height, width) < size:
         raise DataError(

@@ -52,10 +52,7 @@ class _Overlap(keras.metrics.Metric):
             ops.logical_and(real, ops.logical_not(guess)),
             odd,
         )
-        counted = [
-            ops.sum(ops.cast(ops.logical_and(o, labelled), "int32"))
-            for o in outcomes
-        ]
+        counted = [ops.sum(ops.cast(ops.logical_and(o, labelled), "int32")) for o in outcomes]
         total = self.low + ops.stack(counted)
         self.high.assign(self.high + total // BASE)
         self.low.assign(total % BASE)

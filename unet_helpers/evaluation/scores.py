@@ -196,7 +196,9 @@ class Scores:
 
     def table(self) -> str:
         """Plain-text table: for each class the pooled and the mean per-image IoU and Dice."""
-        lines = [f"{'class':<14}{'IoU pooled':>12}{'IoU mean':>12}{'Dice pooled':>13}{'Dice mean':>12}"]
+        lines = [
+            f"{'class':<14}{'IoU pooled':>12}{'IoU mean':>12}{'Dice pooled':>13}{'Dice mean':>12}"
+        ]
         for class_id, name in enumerate(self.class_names):
             cells = (
                 self.iou(class_id),
@@ -204,7 +206,10 @@ class Scores:
                 self.dice(class_id),
                 _mean(self.dice_per_image(class_id)),
             )
-            shown = [f"≈ {value:.3f}".rjust(width) for value, width in zip(cells, (12, 12, 13, 12))]
+            shown = [
+                f"≈ {value:.3f}".rjust(width)
+                for value, width in zip(cells, (12, 12, 13, 12), strict=True)
+            ]
             lines.append(f"{name:<14}{''.join(shown)}")
         return "\n".join([*lines, self._left_out()])
 
@@ -216,7 +221,9 @@ class Scores:
             if number
         ]
         left_out = "; ".join(told) or "none"
-        return f"left out of the means, because neither truth nor prediction has the class: {left_out}"
+        return (
+            f"left out of the means, because neither truth nor prediction has the class: {left_out}"
+        )
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -84,7 +84,9 @@ def unet(
         x = _block(x, filters * 2**level, norm, f"up{level}")
     activation = "sigmoid" if num_classes == 1 else "softmax"
     # float32 even under a mixed-precision policy: probabilities near 0 and 1 need the digits.
-    outputs = layers.Conv2D(num_classes, 1, activation=activation, dtype="float32", name="output")(x)
+    outputs = layers.Conv2D(num_classes, 1, activation=activation, dtype="float32", name="output")(
+        x
+    )
     return keras.Model(inputs, outputs, name="unet")
 
 
@@ -224,8 +226,8 @@ def receptive_field(model: keras.Model) -> ReceptiveField:
 def _trace(model: keras.Model, pixel: int) -> tuple[int, int]:
     """First and last input index that output index `pixel` depends on (may be negative)."""
     needed = {id(model.outputs[0]): (pixel, pixel)}
-    for depth in sorted(model._nodes_by_depth):  # noqa: SLF001  # outputs first, inputs last
-        for node in model._nodes_by_depth[depth]:  # noqa: SLF001
+    for depth in sorted(model._nodes_by_depth):  # outputs first, inputs last
+        for node in model._nodes_by_depth[depth]:
             layer = node.operation
             if not node.input_tensors or id(node.outputs[0]) not in needed:
                 continue
@@ -245,7 +247,9 @@ def _widen(layer: keras.layers.Layer, first: int, last: int) -> tuple[int, int]:
     if isinstance(layer, layers.MaxPooling2D):
         return 2 * first, 2 * last + 1
     if isinstance(layer, layers.UpSampling2D):
-        if layer.interpolation == "bilinear":  # an even pixel leans to the left, an odd to the right
+        if (
+            layer.interpolation == "bilinear"
+        ):  # an even pixel leans to the left, an odd to the right
             return (first + 1) // 2 - 1, (last + 1) // 2
         return first // 2, last // 2
     return first, last

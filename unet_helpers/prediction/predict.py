@@ -57,8 +57,8 @@ def _check(model: keras.Model, pixels: NDArray[np.generic]) -> None:
         )
     if pixels.dtype.kind != "f":
         raise ValueError(
-            f"image must hold floats from 0 to 1, found dtype {pixels.dtype}: divide by its largest "
-            f"possible value, 255 for uint8 (Samples do that for you)"
+            f"image must hold floats from 0 to 1, found dtype {pixels.dtype}: divide by its "
+            "largest possible value, 255 for uint8 (Samples do that for you)"
         )
     fixed = model.input_shape[1:3]
     if any(f is not None and length > f for f, length in zip(fixed, pixels.shape, strict=False)):

@@ -1,5 +1,6 @@
 """The loss and the optimiser of the course's recipe, as plain Keras objects."""
 
+from pathlib import Path
 from typing import Any
 
 from unet_helpers import keras
@@ -112,9 +113,32 @@ def adamw(steps: int, peak: float = 3e-3, warmup: float = 0.1) -> keras.optimize
     [0.0, 0.003, 0.0015, 0.0]
     """
     if steps < 2:
-        raise ValueError(f"steps must be at least 2, found {steps}: give the whole training's steps")
+        raise ValueError(
+            f"steps must be at least 2, found {steps}: give the whole training's steps"
+        )
     rising = max(1, round(steps * warmup))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, decay_steps=steps - rising, warmup_target=peak, warmup_steps=rising
     )
     return keras.optimizers.AdamW(schedule)
+
+
+def fast_precision() -> str:
+    """The Keras dtype policy that trains fastest on this machine without losing quality.
+
+    Returns
+    -------
+    str
+        ``"mixed_bfloat16"`` where the processor multiplies bfloat16 in hardware (AVX512-BF16 or
+        AMX; without it bfloat16 is slower than float32), else ``"float32"``.
+
+    Examples
+    --------
+    >>> fast_precision() in ("mixed_bfloat16", "float32")
+    True
+    """
+    # Linux tells the processor's abilities in a file; elsewhere float32 is right everywhere.
+    about = Path("/proc/cpuinfo")
+    flags = about.read_text() if about.exists() else ""
+    able = any(flag in flags for flag in ("avx512_bf16", "amx_bf16"))
+    return "mixed_bfloat16" if able else "float32"

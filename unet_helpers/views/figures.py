@@ -7,6 +7,7 @@ those of Okabe and Ito, which colour-blind readers can tell apart
 
 import base64
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,7 +42,10 @@ class Picture:
         self.png, self.alt = png(fig), alt
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        data = {"image/png": base64.b64encode(self.png).decode(), "text/plain": f"Figure: {self.alt}"}
+        data = {
+            "image/png": base64.b64encode(self.png).decode(),
+            "text/plain": f"Figure: {self.alt}",
+        }
         return data, {"image/png": {"alt": self.alt}}
 
 
@@ -87,10 +91,10 @@ def draw_outlines(ax: Axes, mask: NDArray[Any], num_classes: int) -> None:
 
 def draw_mask(ax: Axes, mask: NDArray[Any], num_classes: int, title: str = "") -> None:
     """Draw class ids as greys from white (0) to dark."""
-    ax.imshow(mask, cmap="gray_r", vmin=0, vmax=max(num_classes - 1, 1) * 1.3, interpolation="nearest")
-    ax.add_patch(
-        Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, edgecolor="#999999")
+    ax.imshow(
+        mask, cmap="gray_r", vmin=0, vmax=max(num_classes - 1, 1) * 1.3, interpolation="nearest"
     )
+    ax.add_patch(Rectangle((0, 0), 1, 1, transform=ax.transAxes, fill=False, edgecolor="#999999"))
     ax.set_title(title, fontsize=9)
     ax.set_axis_off()
 
@@ -111,7 +115,10 @@ def samples(chosen: Samples) -> Figure:
         draw_image(column[1], sample.image)
         draw_outlines(column[1], sample.mask, chosen.num_classes)
     fig.legend(
-        handles=outline_legend(chosen.class_names), loc="outside lower center", ncols=4, frameon=False
+        handles=outline_legend(chosen.class_names),
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
     )
     return fig
 
@@ -140,7 +147,9 @@ def batch(images: NDArray[Any], masks: NDArray[Any], class_names: Sequence[str])
     for ax, image, mask in zip(panels.flat, images, masks, strict=False):
         draw_image(ax, image)
         draw_outlines(ax, mask[..., 0], len(class_names))
-    fig.legend(handles=outline_legend(class_names), loc="outside lower center", ncols=4, frameon=False)
+    fig.legend(
+        handles=outline_legend(class_names), loc="outside lower center", ncols=4, frameon=False
+    )
     return fig
 
 
@@ -179,7 +188,9 @@ def predictions(chosen: Samples, masks: Sequence[NDArray[Any]]) -> Figure:
         draw_mask(column[1], mask, chosen.num_classes, "predicted mask")
         draw_errors(column[2], sample.image, sample.mask, mask)
         column[2].set_title(f"errors: IoU {score:.2f}".replace("nan", "undefined"), fontsize=9)
-    truth = outline_legend([chosen.class_names[0], *(f"truth: {c}" for c in chosen.class_names[1:])])
+    truth = outline_legend(
+        [chosen.class_names[0], *(f"truth: {c}" for c in chosen.class_names[1:])]
+    )
     fig.legend(
         handles=[*truth, *error_legend()], loc="outside lower center", ncols=2, frameon=False
     )
@@ -204,7 +215,9 @@ def curves(
         every = max(1, len(x) // 12)
         ax.plot(x, y, style, marker=marker, markevery=every, color=colour, label=name)
     if target is not None:
-        ax.axhline(target, color=BLACK, linewidth=1, linestyle=(0, (1, 2)), label=f"target {target}")
+        ax.axhline(
+            target, color=BLACK, linewidth=1, linestyle=(0, (1, 2)), label=f"target {target}"
+        )
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
@@ -231,7 +244,9 @@ def field_of_view(model: Any, image: NDArray[Any], row: int, column: int) -> Fig
     field = receptive_field(model)
     fig = Figure(figsize=(4.6, 4.6), layout="constrained")
     ax = fig.subplots()
-    draw_image(ax, image, f"{field.narrowest} to {field.widest} pixels wide, depending on the pixel")
+    draw_image(
+        ax, image, f"{field.narrowest} to {field.widest} pixels wide, depending on the pixel"
+    )
     ax.add_patch(
         Rectangle(
             (column - field.reach, row - field.reach),
@@ -274,9 +289,14 @@ def architecture(model: Any, size: int = 256) -> Figure:
         side = size // 2**level
         _stage(ax, place[name], f"{side} x {side} x {stages[name]}", name)
     _arrows(ax, place, depth)
-    ends = ((-1.0, 0, "image", model.input_shape), (2 * depth + 1.0, 0, "output", model.output_shape))
+    ends = (
+        (-1.0, 0, "image", model.input_shape),
+        (2 * depth + 1.0, 0, "output", model.output_shape),
+    )
     for x, y, name, shape in ends:
-        ax.text(x, y, f"{name}\n{size} x {size} x {shape[-1]}", ha="center", va="center", fontsize=8.5)
+        ax.text(
+            x, y, f"{name}\n{size} x {size} x {shape[-1]}", ha="center", va="center", fontsize=8.5
+        )
     ax.set(xlim=(-1.45, 2 * depth + 1.45), ylim=(-depth - 0.85, 0.4))
     ax.set_axis_off()
     _architecture_legend(ax)
@@ -288,7 +308,12 @@ def _stage(ax: Axes, at: tuple[float, float], label: str, name: str) -> None:
     x, y = at
     ax.add_patch(
         FancyBboxPatch(
-            (x - 0.4, y - 0.26), 0.8, 0.52, boxstyle="round,pad=0.02", facecolor=colour, edgecolor=BLACK
+            (x - 0.4, y - 0.26),
+            0.8,
+            0.52,
+            boxstyle="round,pad=0.02",
+            facecolor=colour,
+            edgecolor=BLACK,
         )
     )
     ax.text(x, y + 0.03, label, ha="center", va="bottom", fontsize=8, fontweight="bold")
@@ -299,8 +324,12 @@ def _arrows(ax: Axes, place: Mapping[str, tuple[float, float]], depth: int) -> N
     def arrow(start: tuple[float, float], stop: tuple[float, float], **look: Any) -> None:
         ax.add_patch(FancyArrowPatch(start, stop, arrowstyle="-|>", mutation_scale=12, **look))
 
-    way = [*(f"down{i}" for i in range(depth)), "bottom", *(f"up{i}" for i in reversed(range(depth)))]
-    for here, there in zip(way, way[1:], strict=False):
+    way = [
+        *(f"down{i}" for i in range(depth)),
+        "bottom",
+        *(f"up{i}" for i in reversed(range(depth))),
+    ]
+    for here, there in itertools.pairwise(way):
         (x0, y0), (x1, y1) = place[here], place[there]
         down = y1 < y0
         start = (x0 + 0.1, y0 - 0.29) if down else (x0 + 0.43, y0 + 0.05)
@@ -308,7 +337,9 @@ def _arrows(ax: Axes, place: Mapping[str, tuple[float, float]], depth: int) -> N
         arrow(start, stop, color=BLUE if down else ORANGE, linewidth=1.8)
     for level in range(depth):
         (x0, y0), (x1, y1) = place[f"down{level}"], place[f"up{level}"]
-        arrow((x0 + 0.43, y0), (x1 - 0.43, y1), color="#555555", linestyle=(0, (4, 3)), linewidth=1.2)
+        arrow(
+            (x0 + 0.43, y0), (x1 - 0.43, y1), color="#555555", linestyle=(0, (4, 3)), linewidth=1.2
+        )
     arrow((-0.62, 0), (-0.42, 0), color=BLACK)
     arrow((2 * depth + 0.42, 0), (2 * depth + 0.62, 0), color=BLACK)
 
@@ -316,7 +347,9 @@ def _arrows(ax: Axes, place: Mapping[str, tuple[float, float]], depth: int) -> N
 def _architecture_legend(ax: Axes) -> None:
     handles = [
         Line2D([], [], color=BLUE, linewidth=2, label="max pooling 2x2 (blue, going down)"),
-        Line2D([], [], color="#555555", linestyle="--", label="skip connection: copy and concatenate"),
+        Line2D(
+            [], [], color="#555555", linestyle="--", label="skip connection: copy and concatenate"
+        ),
         Line2D([], [], color=ORANGE, linewidth=2, label="up-sampling (orange, going up)"),
     ]
     ax.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=8)

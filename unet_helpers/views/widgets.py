@@ -114,9 +114,10 @@ def shapes(size: int = 256, channels: int = 3) -> Panel:
     def draw(depth: int, filters: int) -> tuple[Figure, str]:
         model = unet((size, size, channels), filters=filters, depth=depth, upsampling="transpose")
         field = receptive_field(model)
+        mebibytes = model.count_params() * 4 / 2**20
         text = (
-            f"<b>{model.count_params():,} parameters</b> ({model.count_params() * 4 / 2**20:.1f} MiB "
-            f"as float32); one output pixel sees {field.narrowest} to {field.widest} pixels across"
+            f"<b>{model.count_params():,} parameters</b> ({mebibytes:.1f} MiB as float32); "
+            f"one output pixel sees {field.narrowest} to {field.widest} pixels across"
         )
         return figures.architecture(model, size), text
 
@@ -128,7 +129,7 @@ def shapes(size: int = 256, channels: int = 3) -> Panel:
 
 
 def overlay(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) -> Panel:
-    """Prediction on the image: pick a sample, lay over it the truth, the prediction or the errors."""
+    """Overlay: pick a sample, and see the truth, the prediction or the errors on it."""
 
     def draw(number: int, layer: str) -> tuple[Figure, str]:
         sample, mask = samples[number], to_mask(probabilities[number])
@@ -136,7 +137,9 @@ def overlay(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) -> P
         figures.draw_image(panels[0, 0], sample.image, sample.name)
         if layer == "errors":
             figures.draw_errors(panels[0, 1], sample.image, sample.mask, mask)
-            fig.legend(handles=figures.error_legend(), loc="outside lower center", ncols=3, frameon=False)
+            fig.legend(
+                handles=figures.error_legend(), loc="outside lower center", ncols=3, frameon=False
+            )
         else:
             figures.draw_image(panels[0, 1], sample.image)
             shown = sample.mask if layer == "truth" else mask
@@ -161,9 +164,13 @@ def threshold(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) ->
         fig, panels = figures.grid(1, 2, cell=3.6)
         panels[0, 0].imshow(probabilities[number][..., 0], cmap="gray", vmin=0, vmax=1)
         panels[0, 0].set_title("probability (white is 1)", fontsize=9)
-        figures.draw_errors(panels[0, 1], samples[number].image, samples[number].mask, masks[number])
+        figures.draw_errors(
+            panels[0, 1], samples[number].image, samples[number].mask, masks[number]
+        )
         panels[0, 1].set_title(f"errors at threshold {value:.2f}", fontsize=9)
-        fig.legend(handles=figures.error_legend(), loc="outside lower center", ncols=3, frameon=False)
+        fig.legend(
+            handles=figures.error_legend(), loc="outside lower center", ncols=3, frameon=False
+        )
         text = f"<b>all {len(samples)} images:</b> IoU {scores.iou():.3f}, Dice {scores.dice():.3f}"
         return fig, text
 
@@ -219,10 +226,14 @@ class LiveFigure(keras.callbacks.Callback):
             label = "validation" if name.startswith("val_") else "training"
             epochs = range(1, len(values) + 1)
             left.plot(epochs, values, style, marker=marker, color=colour, label=label)
-        left.set(xlabel="epoch", ylabel="loss", xlim=(0.5, (self.params or {}).get("epochs", 1) + 0.5))
+        left.set(
+            xlabel="epoch", ylabel="loss", xlim=(0.5, (self.params or {}).get("epochs", 1) + 0.5)
+        )
         left.legend(frameon=False)
         left.spines[["top", "right"]].set_visible(False)
-        figures.draw_image(right, self.sample.image, f"{self.sample.name}, after epoch {len(values)}")
+        figures.draw_image(
+            right, self.sample.image, f"{self.sample.name}, after epoch {len(values)}"
+        )
         mask = to_mask(predict(self.model, self.sample.image))
         figures.draw_outlines(right, mask, int(mask.max()) + 1)
         return fig

@@ -1,0 +1,264 @@
+"""Checks of the exercises: each prints a verdict and never raises, so that "Run All" goes on.
+
+A verdict is "not attempted yet", "correct", or a hint about the particular mistake.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+UNTOUCHED = "Not attempted yet: replace the dots in the cell above, run it, then run this cell."
+
+
+def _verdict(attempt: Callable[[], str | None]) -> None:
+    """Print what `attempt` finds wrong, "Correct." if nothing, or how the answer fails to run."""
+    try:
+        fault = attempt()
+    except Exception as error:  # whatever the learner's code raises is a hint, not a crash
+        fault = f"it stops with {type(error).__name__}: {error}"
+    if fault == UNTOUCHED:
+        print(UNTOUCHED)
+    else:
+        print("Correct." if fault is None else f"Not yet: {fault}")
+
+
+def _untouched(answer: Any) -> bool:
+    return answer is None or answer is Ellipsis
+
+
+def _is_close(answer: Any, expected: float) -> bool:
+    return isinstance(answer, (int, float, np.number)) and math.isclose(
+        float(answer), expected, rel_tol=1e-3, abs_tol=1e-9
+    )
+
+
+def foreground_share(answer: Any, mask: NDArray[Any]) -> None:
+    """Notebook 00: the share of a mask's pixels that is foreground, 0 to 1."""
+    share = float((np.asarray(mask) > 0).mean())
+
+    def attempt() -> str | None:
+        if _untouched(answer):
+            return UNTOUCHED
+        if _is_close(answer, share):
+            return None
+        if _is_close(answer, 100 * share):
+            return "that is in percent; a share runs from 0 to 1."
+        if _is_close(answer, 1 - share):
+            return "that is the share of the background."
+        if _is_close(answer, share * np.size(mask)):
+            return "that is the number of pixels; divide by how many there are in all."
+        return "the mean of a mask of zeros and ones is what you need."
+
+    _verdict(attempt)
+
+
+def threshold_effect(answer: Any) -> None:
+    """Notebook 00: what a higher threshold does to the predicted area."""
+
+    def attempt() -> str | None:
+        if _untouched(answer):
+            return UNTOUCHED
+        if str(answer).strip().lower() == "smaller":
+            return None
+        if str(answer).strip().lower() == "larger":
+            return "fewer pixels have a probability above 0.9 than above 0.5."
+        return 'answer with one of the two words, "smaller" or "larger".'
+
+    _verdict(attempt)
+
+
+def flip_both(function: Callable[..., Any]) -> None:
+    """Notebook 01: flip an image and its mask left to right, together."""
+    image = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    mask = np.arange(8, dtype=np.uint8).reshape(2, 4)
+
+    def attempt() -> str | None:
+        result = function(image.copy(), mask.copy())
+        if _untouched(result):
+            return UNTOUCHED
+        if not (isinstance(result, tuple) and len(result) == 2):
+            return "return two things, the image and the mask."
+        new_image, new_mask = (np.asarray(part) for part in result)
+        if new_image.shape == image.shape and (new_image == image[..., ::-1]).all():
+            return "you reversed the last axis of the image: that swaps its colours, not its sides."
+        if new_image.shape == image.shape and (new_image == image[::-1]).all():
+            return "that flips top to bottom; left to right is the second axis."
+        if new_image.shape != image.shape or not (new_image == image[:, ::-1]).all():
+            return "the image is not flipped left to right."
+        if new_mask.shape == mask.shape and (new_mask == mask).all():
+            return (
+                "the image is flipped and the mask is not: now every label is in the wrong place."
+            )
+        if new_mask.shape != mask.shape or not (new_mask == mask[:, ::-1]).all():
+            return "the mask is not flipped left to right."
+        return None
+
+    _verdict(attempt)
+
+
+def leaking_groups(function: Callable[..., Any]) -> None:
+    """Notebook 01: the groups that two parts of a split share."""
+    ours, theirs = ["slide 1", "slide 2", "slide 2"], ["slide 2", "slide 3"]
+
+    def attempt() -> str | None:
+        result = function(ours, theirs)
+        if _untouched(result):
+            return UNTOUCHED
+        if isinstance(result, (bool, int)):
+            return "return the groups themselves, so that one can look at them."
+        found = set(result)
+        if found == {"slide 1", "slide 2", "slide 3"}:
+            return "that is the union: all groups; a leak is a group on both sides."
+        if found == {"slide 1"}:
+            return "that is what only the first part has; a leak is a group on both sides."
+        if found != {"slide 2"}:
+            return "for [1, 2, 2] and [2, 3] the answer is slide 2."
+        return None if not set(function(ours, ["slide 9"])) else "without a leak it must be empty."
+
+    _verdict(attempt)
+
+
+def conv_parameters(function: Callable[..., Any]) -> None:
+    """Notebook 02: the number of parameters of a convolution with a bias."""
+
+    def attempt() -> str | None:
+        result = function(3, 16, 32)
+        if _untouched(result):
+            return UNTOUCHED
+        hints = {
+            3 * 3 * 16 * 32: "the bias is missing: one more number for each output channel.",
+            3 * 16 * 32 + 32: "a kernel is kernel x kernel pixels, not kernel.",
+            3 * 3 * 16 * 32 + 16: "the bias belongs to the output channels, not to the input's.",
+            3 * 3 * 16 + 32: "each output channel has a kernel of its own.",
+            3 * 3 * 32 + 32: "each kernel looks at every input channel.",
+        }
+        if result != 3 * 3 * 16 * 32 + 32:
+            return hints.get(result, "for kernel 3, 16 channels in and 32 out it must give 4640.")
+        if function(1, 8, 1) != 9:
+            return "it is right for a 3x3 kernel and wrong for a 1x1 kernel: use `kernel`."
+        return None
+
+    _verdict(attempt)
+
+
+def padded_size(function: Callable[..., Any]) -> None:
+    """Notebook 02: the next size that 2**depth divides."""
+
+    def attempt() -> str | None:
+        result = function(250, 4)
+        if _untouched(result):
+            return UNTOUCHED
+        if result == 240:
+            return "that rounds down, so part of the image would be cut off."
+        if result == 256 and function(256, 4) == 272:
+            return "256 is already a multiple of 16 and needs no padding, yet you add 16."
+        if result != 256 or function(256, 4) != 256 or function(5, 1) != 6:
+            return "250 at depth 4 must give 256, 256 must stay 256, and 5 at depth 1 must give 6."
+        return None
+
+    _verdict(attempt)
+
+
+def cross_entropy(function: Callable[..., Any]) -> None:
+    """Notebook 03: mean binary cross-entropy."""
+    truth, guess = np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.2, 0.6, 0.5])
+    each = -np.where(truth == 1, np.log(guess), np.log(1 - guess))
+    half = -(truth * np.log(guess))
+
+    def attempt() -> str | None:
+        result = function(truth, guess)
+        if _untouched(result):
+            return UNTOUCHED
+        if np.size(result) != 1:
+            return "that is one number a pixel; take their mean."
+        hints = (
+            (-each.mean(), "the sign: the logarithm of a probability is negative, a loss is not."),
+            (each.sum(), "that is the sum; take the mean, or the loss grows with the image."),
+            (half.mean(), "only the foreground pixels count so far; what about truth 0?"),
+            ((each / np.log(2)).mean(), "use the natural logarithm, np.log."),
+        )
+        for wrong, hint in hints:
+            if _is_close(result, float(wrong)):
+                return hint
+        return (
+            None if _is_close(result, float(each.mean())) else f"expected {each.mean():.4f} here."
+        )
+
+    _verdict(attempt)
+
+
+def best_epoch(answer: Any, training: Sequence[float], validation: Sequence[float]) -> None:
+    """Notebook 03: the epoch, counted from 1, whose weights one should keep."""
+    best = int(np.argmin(validation)) + 1
+
+    def attempt() -> str | None:
+        if _untouched(answer):
+            return UNTOUCHED
+        if answer == best:
+            return None
+        if answer == best - 1:
+            return "right place, but epochs are counted from 1 here."
+        if answer in (len(training), int(np.argmin(training)) + 1):
+            return "that is where the training loss is lowest; the model has begun to memorise."
+        return "look for the lowest point of the validation curve."
+
+    _verdict(attempt)
+
+
+def dice_from_counts(function: Callable[..., Any]) -> None:
+    """Notebook 04: Dice from true positives, false positives and false negatives."""
+
+    def attempt() -> str | None:
+        result = function(6, 2, 4)
+        if _untouched(result):
+            return UNTOUCHED
+        hints = (
+            (6 / 12, "that is the IoU; Dice counts the overlap twice."),
+            (12 / 18 / 2, "the factor 2 is missing above the line."),
+            (12 / 12, "below the line the true positives count twice, too."),
+            (6 / 8, "that is the precision: the missed pixels (fn) do not count yet."),
+            (6 / 10, "that is the recall: the false alarms (fp) do not count yet."),
+        )
+        for wrong, hint in hints:
+            if _is_close(result, wrong):
+                return hint
+        if not _is_close(result, 12 / 18):
+            return f"for tp=6, fp=2, fn=4 it must give {12 / 18:.3f}."
+        return _empty_fault(function)
+
+    _verdict(attempt)
+
+
+def _empty_fault(function: Callable[..., Any]) -> str | None:
+    try:
+        empty = function(0, 0, 0)
+    except ZeroDivisionError:
+        return "it divides by zero when there is nothing to find and nothing was found: return nan."
+    if np.isnan(empty):
+        return None
+    return f"with nothing to find and nothing found Dice is undefined (nan), not {empty}."
+
+
+def pooled_iou(function: Callable[..., Any]) -> None:
+    """Notebook 04: one IoU for many images, from their counts."""
+    tp, fp, fn = np.array([90, 1]), np.array([5, 4]), np.array([5, 5])
+    each = tp / (tp + fp + fn)
+
+    def attempt() -> str | None:
+        result = function(tp, fp, fn)
+        if _untouched(result):
+            return UNTOUCHED
+        if np.size(result) != 1:
+            return "that is one score an image; pooled means: add up the counts, then divide once."
+        if _is_close(result, float(each.mean())):
+            return (
+                "that is the mean of the images' scores; pooled means: add up first, then divide."
+            )
+        if _is_close(result, 2 * 91 / (2 * 91 + 19)):
+            return "that is the pooled Dice; the task asks for IoU."
+        return None if _is_close(result, 91 / 110) else f"here it must give {91 / 110:.3f}."
+
+    _verdict(attempt)
