@@ -1,5 +1,6 @@
 """Small samples for the tests, and the check of what an error message says."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,11 +10,10 @@ from unet_helpers.data.samples import Arrays, Record, Samples
 
 
 def assert_says(error: pytest.ExceptionInfo[BaseException], *parts: object) -> None:
-    """One sentence that names these parts and ends, after a colon, with what to do."""
+    """One sentence that names these parts: what was found and, after a colon, what to do."""
     text = str(error.value)
     assert "\n" not in text
-    sentence, colon, remedy = text.rpartition(": ")
-    assert colon and sentence and len(remedy.split()) >= 3, text
+    assert re.search(r"(found|not exist).*: \w+( \S+)+", text), text
     missing = [str(part) for part in parts if str(part) not in text]
     assert not missing, f"{missing} not in {text!r}"
 

@@ -128,9 +128,8 @@ def test_each_image_serves_once_before_any_serves_twice(batch_size: int) -> None
 def test_small_images_are_mirrored_at_their_edges() -> None:
     samples = telling_samples((2, 3))
     images, masks = crop_batch(samples, 0, size=6, batch_size=1, augment=False)
-    row, column = [1, 0, 0, 1, 1, 0], [0, 0, 1, 2, 2, 1]
-    expected = samples[0].mask[np.ix_([1, 0, 0, 1, 1, 0], column)]
-    assert row  # two above and two below the image's two rows
+    rows, columns = [1, 0, 0, 1, 1, 0], [0, 0, 1, 2, 2, 1]
+    expected = samples[0].mask[np.ix_(rows, columns)]
     np.testing.assert_array_equal(masks[0, ..., 0], expected)
     np.testing.assert_array_equal(encoded(images), masks)
 

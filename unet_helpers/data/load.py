@@ -248,8 +248,9 @@ def _infer_values(
     if values and max(values) < classes and (class_names or len(values) == classes <= 32):
         return {value: value for value in range(max(classes, 2))}, rule
     example = {value: i for i, value in enumerate(values[:4])}
+    odd = next((value for value in values if value not in (0, 1, 255)), -1)
     raise DataError(
-        f"{seen[values[-1]] if values else masks[0]}: mask values must be 0/1, 0/255 or class ids "
+        f"{seen.get(odd, masks[0])}: mask values must be 0/1, 0/255 or class ids "
         f"0..K-1, found {shown or 'none but the ignore value'}: say what they mean, for instance "
         f"mask_values={example} (value: class id)"
     )

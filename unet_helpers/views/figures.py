@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.scores import count, iou
@@ -25,14 +26,25 @@ from unet_helpers.model.unet import receptive_field
 
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#222222"
 OUTLINES = (("#E69F00", "-"), ("#0072B2", "--"), ("#009E73", "-."), ("#D55E00", ":"))
+LINE_COLOURS = (BLUE, ORANGE, GREEN, PINK, BLACK, "#D55E00", "#FFFFFF")
 DPI = 90
 
 
 def png(fig: Figure) -> bytes:
-    """Render a figure to PNG bytes."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
+    """Render a figure to PNG bytes of 256 colours: a third of the size, the same to the eye."""
+    rendered, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(rendered, format="png", dpi=DPI, facecolor="white")
+    picture = Image.open(rendered).convert("RGB")
+    # The line colours cover few pixels, so a palette made for the photograph would lose them.
+    lines = b"".join(bytes.fromhex(colour[1:]) for colour in LINE_COLOURS)
+    shades = picture.quantize(256 - len(LINE_COLOURS)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(bytes(shades[: 768 - len(lines)]) + lines)
+    reduced = picture.quantize(palette=palette, dither=Image.Dither.NONE)
+    # Pillow picks a near colour, not the nearest: keep the page's white white (the last entry).
+    reduced.paste(255, mask=Image.fromarray((np.asarray(picture) == 255).all(axis=-1)))
+    reduced.save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 class Picture:
@@ -61,9 +73,12 @@ def show(fig: Figure, alt: str) -> None:
     display(Picture(fig, alt))
 
 
-def grid(rows: int, columns: int, cell: float = 2.4) -> tuple[Figure, NDArray[Any]]:
+def grid(
+    rows: int, columns: int, cell: float = 2.4, legend: bool = True
+) -> tuple[Figure, NDArray[Any]]:
     """A figure of square panels without axes, `cell` inches each, and its array of panels."""
-    fig = Figure(figsize=(columns * cell, rows * cell + 0.5), layout="constrained")
+    height = rows * (cell + 0.1) + (0.4 if legend else 0.0)
+    fig = Figure(figsize=(columns * cell, height), layout="constrained")
     panels = fig.subplots(rows, columns, squeeze=False)
     for ax in panels.flat:
         ax.set_axis_off()
