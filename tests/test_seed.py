@@ -47,9 +47,7 @@ def test_without_normalisation_it_is_the_seeds_own_net() -> None:
         "UpSampling2D": 4,
         "Concatenate": 4,
     }
-    widths = [
-        layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)
-    ]
+    widths = [layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     way = [64, 128, 256, 512, 1024, 512, 256, 128, 64]
     assert widths == [width for width in way for _ in range(2)] + [1]
     assert model.input_shape == (None, 256, 256, 3)

@@ -1,6 +1,6 @@
 """Pixelwise classification with U-Net: the code that the course's notebooks share.
 
-Every public name is listed in ``_HOME`` with the file it lives in, and is loaded on first use: so
+Every public name is listed in ``_FILES`` with the file it lives in, and is loaded on first use: so
 ``import unet_helpers`` takes milliseconds and does not load TensorFlow. ``from unet_helpers import
 keras`` gives plain Keras, imported without TensorFlow's start-up messages.
 """
@@ -15,40 +15,24 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "DataError": "data.samples",
-    "Sample": "data.samples",
-    "Samples": "data.samples",
-    "load": "data.load",
-    "read_folder": "data.load",
-    "draw_field": "data.cells",
-    "batches": "data.pipeline",
-    "crop_batch": "data.pipeline",
-    "orient": "data.pipeline",
-    "unet": "model.unet",
-    "receptive_field": "model.unet",
-    "size_multiple": "model.unet",
-    "Counts": "evaluation.scores",
-    "Scores": "evaluation.scores",
-    "count": "evaluation.scores",
-    "iou": "evaluation.scores",
-    "dice": "evaluation.scores",
-    "score_images": "evaluation.scores",
-    "IoU": "evaluation.metrics",
-    "Dice": "evaluation.metrics",
-    "BceDice": "training.recipe",
-    "adamw": "training.recipe",
-    "fast_precision": "training.recipe",
-    "predict": "prediction.predict",
-    "predict_samples": "prediction.predict",
-    "to_mask": "prediction.predict",
-    "figures": "views",
-    "widgets": "views",
-    "show": "views.figures",
-    "checks": "classroom",
-    "reached": "classroom.targets",
-    "check_installation": "classroom.installation",
+# The file that each public name lives in; a name that is a file itself stands beside its room.
+_FILES = {
+    "data.samples": ("DataError", "Sample", "Samples"),
+    "data.load": ("load", "read_folder"),
+    "data.cells": ("draw_field",),
+    "data.pipeline": ("batches", "crop_batch", "orient"),
+    "model.unet": ("unet", "receptive_field", "size_multiple"),
+    "evaluation.scores": ("Counts", "Scores", "count", "iou", "dice", "score_images"),
+    "evaluation.metrics": ("IoU", "Dice"),
+    "training.recipe": ("BceDice", "adamw", "fast_precision"),
+    "prediction.predict": ("predict", "predict_samples", "to_mask"),
+    "views.figures": ("show",),
+    "views": ("figures", "widgets"),
+    "classroom": ("checks",),
+    "classroom.targets": ("reached",),
+    "classroom.installation": ("check_installation",),
 }
+_HOME = {name: file for file, names in _FILES.items() for name in names}
 
 __all__ = [*_HOME, "keras"]
 
@@ -80,12 +64,12 @@ def __getattr__(name: str) -> Any:
     if name == "keras":
         value = _import_keras()
     elif name in _HOME:
-        home = importlib.import_module(f"{__name__}.{_HOME[name]}")
-        whole_module = name in ("figures", "widgets", "checks")
+        file = f"{__name__}.{_HOME[name]}"
+        is_file = "." not in _HOME[name]
         value = (
-            importlib.import_module(f"{home.__name__}.{name}")
-            if whole_module
-            else getattr(home, name)
+            importlib.import_module(f"{file}.{name}")
+            if is_file
+            else getattr(importlib.import_module(file), name)
         )
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

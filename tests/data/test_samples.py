@@ -173,7 +173,7 @@ def test_split_deals_out_every_image_once_and_tears_no_group(
 ) -> None:
     samples = empty_samples(groups)
     parts = samples.split(*share, seed=seed)
-    assert sorted(sum((part.names for part in parts), [])) == sorted(samples.names)
+    assert sorted(name for part in parts for name in part.names) == sorted(samples.names)
     assert all(len(part) for part in parts)
     owned = [set(part.groups) for part in parts]
     assert sum(map(len, owned)) == len(set(groups))

@@ -61,9 +61,7 @@ SIZES = [(3, 1, 4, 1), (1, 3, 5, 2), (2, 1, 8, 4)]
 def test_parameters_are_as_many_as_the_formula_says(
     norm: str | None, upsampling: str, channels: int, classes: int, filters: int, depth: int
 ) -> None:
-    model = unet(
-        (None, None, channels), classes, filters, depth, norm=norm, upsampling=upsampling
-    )
+    model = unet((None, None, channels), classes, filters, depth, norm=norm, upsampling=upsampling)
     expected = expected_parameters(channels, classes, filters, depth, norm, upsampling)
     assert model.count_params() == expected
 
@@ -207,9 +205,7 @@ def field_by_trial(depth: int, upsampling: str, width: int) -> tuple[int, int, i
     All weights are positive and nothing is subtracted, so no influence can cancel another, and
     on a dark image what an output does not depend on leaves it exactly 0.
     """
-    model = unet(
-        (2**depth, width, 1), filters=1, depth=depth, norm=None, upsampling=upsampling
-    )
+    model = unet((2**depth, width, 1), filters=1, depth=depth, norm=None, upsampling=upsampling)
     for layer in model.layers:
         if layer.weights:
             kernel, bias = layer.get_weights()
@@ -220,7 +216,7 @@ def field_by_trial(depth: int, upsampling: str, width: int) -> tuple[int, int, i
     seen = []
     for pixel in range(width // 2, width // 2 + 2**depth):
         sees = np.flatnonzero(lit[:, pixel])
-        assert 0 < sees[0] and sees[-1] < width - 1  # the image's border plays no part
+        assert sees[0] > 0 and sees[-1] < width - 1  # the image's border plays no part
         seen.append((sees[-1] - sees[0] + 1, max(pixel - sees[0], sees[-1] - pixel)))
     spans, reaches = zip(*seen, strict=True)
     return min(spans), max(spans), max(reaches)
@@ -228,9 +224,7 @@ def field_by_trial(depth: int, upsampling: str, width: int) -> tuple[int, int, i
 
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
 @pytest.mark.parametrize(("depth", "width"), [(1, 64), (2, 96)])
-def test_the_receptive_field_is_what_a_trial_shows(
-    depth: int, upsampling: str, width: int
-) -> None:
+def test_the_receptive_field_is_what_a_trial_shows(depth: int, upsampling: str, width: int) -> None:
     traced = receptive_field(unet((None, None, 1), filters=1, depth=depth, upsampling=upsampling))
     assert tuple(traced) == field_by_trial(depth, upsampling, width)
 

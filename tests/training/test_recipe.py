@@ -114,9 +114,9 @@ def test_loss_and_optimiser_train_in_fit(classes: int) -> None:
     images, masks = blob_samples(4, side=16).stack()
     keras.utils.set_random_seed(0)
     model = unet((16, 16, 3), classes, filters=4, depth=1)
-    model.compile(adamw(steps=20, peak=1e-2), BceDice())
-    losses = model.fit(images, masks, batch_size=4, epochs=20, verbose=0).history["loss"]
-    assert losses[-1] < 0.6 * losses[0]
+    model.compile(adamw(steps=10, peak=3e-2), BceDice(), run_eagerly=True)
+    losses = model.fit(images, masks, batch_size=4, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]
     reported = model.evaluate(images, masks, batch_size=4, verbose=0)
     prediction = model.predict(images, verbose=0)
     assert reported == pytest.approx(expected_loss(masks, prediction), rel=1e-3)

@@ -17,33 +17,6 @@ SUFFIXES = (".png", ".tif", ".tiff")
 CELLS_SLIDES, CELLS_FIELDS = 30, 3
 
 
-@dataclasses.dataclass(frozen=True)
-class FolderSet:
-    """A public set that lies in a folder of ``UNET_DATA_HOME`` as ``images/`` and ``masks/``."""
-
-    folder: str
-    class_names: tuple[str, ...]
-    mask_values: Mapping[int, int]
-    foreground: tuple[str, ...]
-    split: Callable[[str], str]
-
-
-def _membrane_split(name: str) -> str:
-    # Thirty consecutive slices of one volume: neighbours look alike, so blocks, never a shuffle.
-    return "train" if int(name) < 20 else "val" if int(name) < 24 else "test"
-
-
-FOLDER_SETS = {
-    "membranes": FolderSet(
-        folder="isbi2012_membrane",
-        class_names=("interior", "membrane"),
-        mask_values={255: 0, 0: 1},
-        foreground=("membrane",),
-        split=_membrane_split,
-    ),
-}
-
-
 def data_home() -> Path:
     """The folder that holds the real data sets: ``UNET_DATA_HOME``, else ``~/unet-data``."""
     return Path(os.environ.get("UNET_DATA_HOME", Path.home() / "unet-data")).expanduser()
@@ -73,28 +46,12 @@ def load(name: str) -> Samples:
     Examples
     --------
     >>> load("cells")
-    Samples 'cells': 80 images in 20 groups; classes background, cytoplasm, nucleus
+    Samples 'cells': 90 images in 30 groups; classes background, cytoplasm, nucleus
     """
-    if name == "cells":
-        return _load_cells()
-    if name not in FOLDER_SETS:
-        known = ", ".join(["cells", *FOLDER_SETS])
+    if name not in LOADERS:
+        known = ", ".join(LOADERS)
         raise ValueError(f"name must be one of {known}, found {name!r}: correct the name")
-    known_set, root = FOLDER_SETS[name], data_home() / FOLDER_SETS[name].folder
-    if not root.is_dir():
-        raise DataError(
-            f"{root}: the data set {name!r} is expected in this folder, which does not exist: set "
-            "UNET_DATA_HOME to the folder that holds it, or use load('cells'), which needs no files"
-        )
-    samples = read_folder(
-        root / "images",
-        root / "masks",
-        class_names=known_set.class_names,
-        mask_values=known_set.mask_values,
-        group=lambda stem: f"{known_set.split(stem)} block",
-        split=known_set.split,
-    )
-    return dataclasses.replace(samples, name=name, foreground=known_set.foreground)
+    return dataclasses.replace(LOADERS[name](), name=name)
 
 
 def _load_cells() -> Samples:
@@ -115,6 +72,32 @@ def _load_cells() -> Samples:
         foreground=("cytoplasm", "nucleus"),
         rule="the masks are drawn as class ids",
     )
+
+
+def _load_membranes() -> Samples:
+    root = data_home() / "isbi2012_membrane"
+    if not root.is_dir():
+        raise DataError(
+            f"{root}: the data set 'membranes' is expected in this folder, which does not exist: "
+            "set UNET_DATA_HOME to the folder that holds it, or use load('cells'), which needs no "
+            "files"
+        )
+
+    def part(name: str) -> str:
+        # Thirty consecutive slices of one volume: neighbours look alike, so blocks, no shuffle.
+        return "train" if int(name) < 20 else "val" if int(name) < 24 else "test"
+
+    return read_folder(
+        root / "images",
+        root / "masks",
+        class_names=("interior", "membrane"),
+        mask_values={255: 0, 0: 1},
+        group=lambda name: f"{part(name)} block",
+        split=part,
+    )
+
+
+LOADERS: dict[str, Callable[[], Samples]] = {"cells": _load_cells, "membranes": _load_membranes}
 
 
 def read_folder(
@@ -160,6 +143,12 @@ def read_folder(
     if mask_values is None:
         mask_values, rule = _infer_values([mask for _, mask in pairs], class_names, ignore_value)
     table = dict(mask_values)
+    if ignore_value in table.values():
+        ids = ", ".join(map(str, sorted(set(table.values()))))
+        raise DataError(
+            f"{masks}: ignore_value must not be a class id, found {ignore_value} among {ids}: "
+            "give the classes other ids in mask_values, or save the masks with 255 there"
+        )
     if ignore_value is not None:
         table[ignore_value] = ignore_value
     names = tuple(class_names or (f"class {i}" for i in range(max(mask_values.values()) + 1)))
@@ -314,23 +303,32 @@ def read_pixels(path: Path) -> NDArray[np.generic]:
         If the file cannot be decoded or holds more than one page.
     """
     # Imported here: learning a folder's file names needs no decoder.
+    from imagecodecs import imread
     from PIL import Image
-    from tifffile import imread
+    from tifffile import TiffFile
 
     try:
         if path.suffix.lower() == ".png":
             with Image.open(path) as file:
-                pixels = np.asarray(file)
+                # Pillow would cut RGB of 16 bits down to 8.
+                deep = file.mode in ("RGB", "RGBA") and path.read_bytes()[24] == 16
+                plain = file.convert("L") if file.mode == "LA" else file  # drop the alpha
+                pixels = imread(path) if deep else np.asarray(plain)
+            pages = 1
         else:
-            pixels = imread(path)
+            with TiffFile(path) as file:
+                pages, pixels = len(file.pages), file.asarray()
+        if not pixels.size:
+            raise ValueError("no pixels in it")
     except Exception as error:  # decoders raise many kinds; the learner needs one sentence
         raise DataError(
             f"{path}: a readable {path.suffix[1:].upper()} file is expected, found one that does "
             f"not decode ({error or type(error).__name__}): replace the file"
         ) from error
-    if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4)):
+    if pages == 1 and (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))):
         return pixels
+    found = f"{pages} pages" if pages > 1 else f"an array of shape {pixels.shape}"
     raise DataError(
-        f"{path}: one grey or RGB page is expected, found an array of shape {pixels.shape}: "
+        f"{path}: one grey or RGB page is expected, found {found}: "
         "save each page as a file of its own"
     )

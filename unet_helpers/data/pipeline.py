@@ -170,8 +170,10 @@ def batches(
 
     Raises
     ------
-    ValueError, DataError
-        As `crop_batch`, at once and not in the middle of training.
+    ValueError
+        If there are no samples, at once and not when training starts.
+    DataError
+        As `crop_batch`, when the batch comes up.
     """
     import tensorflow as tf
 

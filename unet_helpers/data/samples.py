@@ -67,6 +67,9 @@ class _Cache:
             self.kept.move_to_end(record.name)
             return self.kept[record.name]
         arrays = record.read()
+        for part in arrays:
+            if part is not None:
+                part.flags.writeable = False  # what is kept is shared: nobody may write into it
         self.kept[record.name] = arrays
         self.used += _size(arrays)
         while self.used > self.budget and len(self.kept) > 1:
@@ -250,7 +253,8 @@ class Samples(Sequence[Sample]):
         Raises
         ------
         ValueError
-            If the shares are not positive and below 1 together, or there are under three groups.
+            If the shares are not positive and below 1 together, there are under three groups, or
+            the set's own split leaves a part empty.
         """
         if all(record.split for record in self.records) and self.records:
             parts = [r.split for r in self.records]
@@ -261,6 +265,11 @@ class Samples(Sequence[Sample]):
             self._subset(r for r, part in zip(self.records, parts, strict=True) if part == wanted)
             for wanted in ("train", "val", "test")
         ]
+        if not all(len(part) for part in chosen):
+            raise ValueError(
+                f"{self.name}: a set's own split needs images for train, val and test, found "
+                f"{[len(part) for part in chosen]}: split the whole set first, then take a part"
+            )
         return chosen[0], chosen[1], chosen[2]
 
     def stack(self, size: int | None = None) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -284,6 +293,8 @@ class Samples(Sequence[Sample]):
         pairs = [(s.image, s.mask, s.name) for s in self]
         if size is not None:
             pairs = [(_middle(i, size, n), _middle(m, size, n), n) for i, m, n in pairs]
+        if not pairs:
+            raise ValueError("samples must hold at least one image, found none: check the split")
         for image, _, name in pairs:
             if image.shape != pairs[0][0].shape:
                 raise DataError(

@@ -216,7 +216,7 @@ class Scores:
     def _left_out(self) -> str:
         undefined = np.isnan(iou(self.counts)).sum(axis=0)
         told = [
-            f"{number} of {len(self.names)} images for {name}"
+            f"≈ {number} of {len(self.names)} images for {name}"
             for name, number in zip(self.class_names, undefined.tolist(), strict=True)
             if number
         ]

@@ -136,7 +136,7 @@ def _check_sizes(
             raise ValueError(f"{argument} must be at least 1, found {number}: give a larger number")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be from 0 to below 1, found {dropout}: try 0.2")
-    if len(input_size) != 3 or not input_size[2]:
+    if not isinstance(input_size, (tuple, list)) or len(input_size) != 3 or not input_size[2]:
         raise ValueError(
             "input_size must be (height, width, channels) with the channels given, found "
             f"{input_size}: try (None, None, 3)"

@@ -50,7 +50,7 @@ def predict(model: keras.Model, image: ArrayLike) -> NDArray[np.float32]:
 
 def _check(model: keras.Model, pixels: NDArray[np.generic]) -> None:
     channels = model.input_shape[-1]
-    if pixels.ndim != 3 or pixels.shape[2] != channels:
+    if pixels.ndim != 3 or pixels.shape[2] != channels or not pixels.size:
         raise ValueError(
             f"image must have the shape (height, width, {channels}) that the model was built for, "
             f"found {pixels.shape}: convert the image, or build the model for its channels"

@@ -52,6 +52,9 @@ class BceDice(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Loss of a batch: truth (batch, height, width, 1), probabilities beside it."""
         truth = ops.cast(ops.convert_to_tensor(y_true), "float32")
+        y_pred = ops.convert_to_tensor(y_pred)
+        if len(truth.shape) == len(y_pred.shape) - 1:
+            truth = truth[..., None]
         weight = ops.ones_like(truth)
         if self.ignore_value is not None:
             weight = ops.cast(ops.not_equal(truth, self.ignore_value), "float32")
@@ -99,7 +102,7 @@ def adamw(steps: int, peak: float = 3e-3, warmup: float = 0.1) -> keras.optimize
     Raises
     ------
     ValueError
-        If there are fewer than two steps.
+        If there are fewer than two steps, or the warm-up leaves none to fall.
 
     References
     ----------
@@ -116,6 +119,8 @@ def adamw(steps: int, peak: float = 3e-3, warmup: float = 0.1) -> keras.optimize
         raise ValueError(
             f"steps must be at least 2, found {steps}: give the whole training's steps"
         )
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup must be from 0 to below 1, found {warmup}: try 0.1")
     rising = max(1, round(steps * warmup))
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, decay_steps=steps - rising, warmup_target=peak, warmup_steps=rising

@@ -7,7 +7,6 @@ those of Okabe and Ito, which colour-blind readers can tell apart
 
 import base64
 import io
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch, Rectangle
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -77,7 +76,7 @@ def grid(
     rows: int, columns: int, cell: float = 2.4, legend: bool = True
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure of square panels without axes, `cell` inches each, and its array of panels."""
-    height = rows * (cell + 0.1) + (0.4 if legend else 0.0)
+    height = rows * (cell + 0.28) + (0.4 if legend else 0.0)
     fig = Figure(figsize=(columns * cell, height), layout="constrained")
     panels = fig.subplots(rows, columns, squeeze=False)
     for ax in panels.flat:
@@ -336,27 +335,19 @@ def _stage(ax: Axes, at: tuple[float, float], label: str, name: str) -> None:
 
 
 def _arrows(ax: Axes, place: Mapping[str, tuple[float, float]], depth: int) -> None:
-    def arrow(start: tuple[float, float], stop: tuple[float, float], **look: Any) -> None:
-        ax.add_patch(FancyArrowPatch(start, stop, arrowstyle="-|>", mutation_scale=12, **look))
+    def arrow(x0: float, y0: float, x1: float, y1: float, **look: Any) -> None:
+        ax.annotate("", (x1, y1), (x0, y0), arrowprops={"arrowstyle": "-|>", **look})
 
-    way = [
-        *(f"down{i}" for i in range(depth)),
-        "bottom",
-        *(f"up{i}" for i in reversed(range(depth))),
-    ]
-    for here, there in itertools.pairwise(way):
-        (x0, y0), (x1, y1) = place[here], place[there]
-        down = y1 < y0
-        start = (x0 + 0.1, y0 - 0.29) if down else (x0 + 0.43, y0 + 0.05)
-        stop = (x1 - 0.43, y1 + 0.05) if down else (x1 - 0.1, y1 - 0.29)
-        arrow(start, stop, color=BLUE if down else ORANGE, linewidth=1.8)
     for level in range(depth):
         (x0, y0), (x1, y1) = place[f"down{level}"], place[f"up{level}"]
-        arrow(
-            (x0 + 0.43, y0), (x1 - 0.43, y1), color="#555555", linestyle=(0, (4, 3)), linewidth=1.2
-        )
-    arrow((-0.62, 0), (-0.42, 0), color=BLACK)
-    arrow((2 * depth + 0.42, 0), (2 * depth + 0.62, 0), color=BLACK)
+        arrow(x0 + 0.43, y0, x1 - 0.43, y1, color="#555555", linestyle=(0, (4, 3)))
+        below = f"{level + 1}" if level + 1 < depth else None
+        (x2, y2) = place[f"down{below}" if below else "bottom"]
+        (x3, y3) = place[f"up{below}" if below else "bottom"]
+        arrow(x0 + 0.1, y0 - 0.29, x2 - 0.43, y2 + 0.05, color=BLUE, linewidth=1.8)
+        arrow(x3 + 0.43, y3 + 0.05, x1 - 0.1, y1 - 0.29, color=ORANGE, linewidth=1.8)
+    arrow(-0.62, 0, -0.42, 0, color=BLACK)
+    arrow(2 * depth + 0.42, 0, 2 * depth + 0.62, 0, color=BLACK)
 
 
 def _architecture_legend(ax: Axes) -> None:
