@@ -218,7 +218,7 @@ def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     xlabel: str,
     ylabel: str,
-    target: float | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
     """Named curves (x values, y values) in one panel, each with its own line style and marker."""
     fig = Figure(figsize=(7.5, 3.4), layout="constrained")
@@ -228,11 +228,7 @@ def curves(
     ):
         every = max(1, len(x) // 12)
         ax.plot(x, y, style, marker=marker, markevery=every, color=colour, label=name)
-    if target is not None:
-        ax.axhline(
-            target, color=BLACK, linewidth=1, linestyle=(0, (1, 2)), label=f"target {target}"
-        )
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=limits)
     ax.grid(alpha=0.3)
     ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
