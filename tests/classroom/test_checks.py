@@ -15,7 +15,14 @@ EXERCISES = {
     "foreground_share": (
         (MASK,),
         [0.25, MASK.mean()],
-        [(25, "percent"), (0.75, "background"), (2, "number of pixels"), ("a", "mean of a mask")],
+        [
+            (25, "percent"),
+            (0.75, "background"),
+            (2, "number of pixels"),
+            ("a", "found a str"),
+            (0.249, "do not round"),
+            (0.6, "mean"),
+        ],
     ),
     "threshold_effect": (
         (),
@@ -30,6 +37,7 @@ EXERCISES = {
             (lambda i, m: (i[::-1], m[::-1]), "top to bottom"),
             (lambda i, m: (i[..., ::-1], m[..., ::-1]), "colours"),
             (lambda i, m: i[:, ::-1], "two things"),
+            (lambda i, m: None, "forget `return`"),
             (lambda i, m: (i, m), "image is not flipped"),
             (lambda i, m: (i[:, ::-1], m[::-1]), "mask is not flipped left"),
         ],
@@ -64,7 +72,8 @@ EXERCISES = {
         [
             (lambda s, d: s // 2**d * 2**d, "rounds down"),
             (lambda s, d: (s // 2**d + 1) * 2**d, "already a multiple"),
-            (lambda s, d: 256, "must give 6"),
+            (lambda s, d: 256, "must give 6, not 256"),
+            (lambda s, d: -(-s // (2 * d)) * 2 * d, "power of depth"),
         ],
     ),
     "cross_entropy": (

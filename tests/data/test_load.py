@@ -205,13 +205,15 @@ def test_hidden_and_foreign_files_do_not_count(tmp_path: Path) -> None:
 
 
 def test_groups_and_parts_come_from_the_stem(tmp_path: Path) -> None:
-    folders = write_set(tmp_path, dict.fromkeys(["p1_a", "p1_b", "p2_a"], HALVES))
-    samples = read_folder(
-        *folders, group=lambda s: s[:2], split=lambda s: "test" if s[1] == "2" else "train"
-    )
-    assert samples.groups == ["p1", "p1", "p2"]
+    folders = write_set(tmp_path, dict.fromkeys(["p1_a", "p1_b", "p2_a", "p3_a"], HALVES))
+    parts = {"1": "train", "2": "test", "3": "val"}
+    samples = read_folder(*folders, group=lambda s: s[:2], split=lambda s: parts[s[1]])
+    assert samples.groups == ["p1", "p1", "p2", "p3"]
     train, val, test = samples.split()
-    assert (train.names, val.names, test.names) == (["p1_a", "p1_b"], [], ["p2_a"])
+    assert (train.names, val.names, test.names) == (["p1_a", "p1_b"], ["p3_a"], ["p2_a"])
+    with pytest.raises(ValueError) as error:
+        samples[:3].split()
+    assert_says(error, "own split", "train, val and test", "found 2, 0, 1", "name every part")
 
 
 def test_each_image_is_a_group_of_its_own_unless_told_otherwise(tmp_path: Path) -> None:
@@ -252,21 +254,30 @@ def test_no_pairs_in_an_empty_folder(tmp_path: Path) -> None:
     (images / "a.png").rename(images / "a.jpg")
     with pytest.raises(DataError) as error:
         read_folder(images, masks)
-    assert_says(error, images, "PNG or TIFF", "found none among 1 entries", "convert the files")
+    assert_says(error, images, "PNG or TIFF", "found only .jpg", "convert the files")
 
 
 def test_image_without_its_mask(tmp_path: Path) -> None:
     images, masks = write_set(tmp_path, {"a": HALVES}, {"a": GREY, "b": GREY, "c": GREY})
     with pytest.raises(DataError) as error:
         read_folder(images, masks)
-    assert_says(error, images / "b.png", "needs a mask", "'b'", masks, "found none (2 such files)")
+    assert_says(
+        error, images / "b.png", "needs a mask", "'b'", masks, "found names like 'a.png' (2 without"
+    )
 
 
 def test_mask_without_its_image(tmp_path: Path) -> None:
     images, masks = write_set(tmp_path, {"a": HALVES, "b": HALVES}, {"a": GREY})
     with pytest.raises(DataError) as error:
         read_folder(images, masks)
-    assert_says(error, masks / "b.png", "needs an image", "'b'", images, "found none (1 such file)")
+    assert_says(
+        error,
+        masks / "b.png",
+        "needs an image",
+        "'b'",
+        images,
+        "found names like 'a.png' (1 without",
+    )
 
 
 def test_mask_of_another_size(tmp_path: Path) -> None:
@@ -433,3 +444,27 @@ def test_real_membranes_keep_their_blocks(membranes: Samples) -> None:
 @pytest.mark.real_data
 def test_real_membranes_cover_a_fifth(membranes: Samples) -> None:
     assert membranes.class_share()["membrane"] == pytest.approx(0.2196, abs=1e-3)
+
+
+def test_masks_named_with_a_suffix_are_shown_as_they_are_named(tmp_path: Path) -> None:
+    images, masks = write_set(tmp_path, {"a": HALVES})
+    (masks / "a.png").rename(masks / "a_mask.png")
+    with pytest.raises(DataError) as error:
+        read_folder(images, masks)
+    assert_says(error, images / "a.png", "found names like 'a_mask.png'", "the same stem")
+
+
+def test_a_smoothed_mask_is_recognised(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        one_mask(tmp_path, np.arange(48, dtype=np.uint8).reshape(6, 8) * 5)
+    assert_says(error, "a.png", "48 values", "resized or saved as JPEG", "nearest neighbour")
+
+
+def test_class_ids_have_no_gaps_and_names_come_in_a_list(tmp_path: Path) -> None:
+    folders = write_set(tmp_path, {"a": HALVES})
+    with pytest.raises(ValueError) as error:
+        read_folder(*folders, mask_values={0: 0, 255: 255})
+    assert_says(error, "mask_values", "without gaps", "found [0, 255]", "{0: 0, 255: 1}")
+    with pytest.raises(ValueError) as error:
+        read_folder(*folders, class_names="cell")
+    assert_says(error, "class_names", "a list", "found 'cell'", "use a list")

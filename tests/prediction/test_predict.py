@@ -130,3 +130,18 @@ def test_probabilities_without_one_output_axis_are_refused(shape: tuple) -> None
     with pytest.raises(ValueError) as error:
         to_mask(np.zeros(shape))
     assert_says(error, "probabilities", "(height, width, outputs)", f"found {shape}", "predict()")
+
+
+@pytest.mark.parametrize("bad", [254.8, np.nan, np.inf])
+def test_an_image_that_is_not_scaled_or_not_a_number_is_refused(bad: float) -> None:
+    image = np.full((8, 8, 1), 0.5)
+    image[3, 3] = bad
+    with pytest.raises(ValueError, match=r"from 0 to 1, found a maximum of .*: divide by"):
+        predict(unet((None, None, 1), filters=2, depth=1), image)
+
+
+def test_a_sample_instead_of_its_image_is_recognised() -> None:
+    samples = blob_samples(1)
+    for wrong in (samples, samples[0], "a.png"):
+        with pytest.raises(ValueError, match=r"one array of pixels, found a .*: give sample.image"):
+            predict(unet((None, None, 1), filters=2, depth=1), wrong)

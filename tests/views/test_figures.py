@@ -8,12 +8,11 @@ import pytest
 from builders import blob_samples, make_samples
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
 from unet_helpers.data.pipeline import crop_batch
 from unet_helpers.data.samples import Samples
-from unet_helpers.model.unet import receptive_field, unet
+from unet_helpers.model.unet import trace_back, unet
 from unet_helpers.views import figures
 
 NAMES = ("background", "cytoplasm", "nucleus")
@@ -72,7 +71,7 @@ def test_image_and_mask_has_a_key_in_the_masks_greys() -> None:
     sample = three_classes()[0]
     fig = figures.image_and_mask(sample.image, sample.mask, NAMES)
     assert titles_of(fig) == ["image", "mask", "outline of the mask on the image"]
-    assert legend_of(fig) == ["0 background", "1 cytoplasm", "2 nucleus"]
+    assert legend_of(fig) == ["0 background", "1 cytoplasm", "2 nucleus", *NAMES[1:]]
     shown = fig.axes[1].images[0]
     for class_id, patch in enumerate(fig.legends[0].get_patches()):
         drawn = shown.to_rgba(np.array([[class_id]]))[0, 0]
@@ -153,10 +152,11 @@ def test_bars_write_their_numbers() -> None:
 def test_the_field_of_view_is_the_models_own() -> None:
     model = unet((None, None, 1), filters=2, depth=1)
     fig = figures.field_of_view(model, np.zeros((64, 48, 1)), row=30, column=20)
-    (square,) = [p for p in fig.axes[0].patches if isinstance(p, Rectangle)]
-    reach = receptive_field(model).reach
-    assert square.get_bbox().bounds == (20 - reach, 30 - reach, 2 * reach, 2 * reach)
-    assert "18 to 18 pixels" in titles_of(fig)[0]
+    square = fig.axes[0].lines[0]
+    (top, bottom), (left, right) = trace_back(model, 30), trace_back(model, 20)
+    assert set(square.get_xdata()) == {left, right}
+    assert set(square.get_ydata()) == {top, bottom}
+    assert "18 x 18 pixels" in titles_of(fig)[0]
     assert fig.axes[0].get_xlim() == (-0.5, 47.5)
     assert renders(fig)
 
@@ -172,7 +172,7 @@ def test_the_architecture_is_drawn_from_the_models_layers(depth: int) -> None:
         assert f"down{level}\n2 x conv 3x3" in texts
     side = 64 // 2**depth
     assert f"{side} x {side} x {6 * 2**depth}" in texts
-    assert {"image\n64 x 64 x 3", "output\n64 x 64 x 2"} <= set(texts)
+    assert {"image\n64 x 64 x 3", "1x1 conv\noutput\n64 x 64 x 2"} <= set(texts)
     assert len(legend_of(fig)) == 3
     assert renders(fig)
 
@@ -196,3 +196,14 @@ def test_show_displays_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_figure_gives_the_same_bytes() -> None:
     first, second = (figures.png(figures.bars({"a": 1.0}, "x")) for _ in range(2))
     assert first == second
+
+
+def test_the_page_stays_white_and_the_lines_keep_their_colours() -> None:
+    # A grey picture of few colours gives a short palette; it once turned the page black.
+    fig, panels = figures.grid(1, 2, legend=False)
+    figures.draw_image(panels[0, 0], np.linspace(0, 1, 64).reshape(8, 8, 1))
+    panels[0, 0].plot([1, 6], [1, 6], color=figures.ORANGE, linewidth=6)
+    pixels = Image.open(io.BytesIO(figures.png(fig))).convert("RGB")
+    assert pixels.getpixel((1, 1)) == (255, 255, 255)
+    colours = {colour for _, colour in pixels.getcolors(256)}
+    assert tuple(bytes.fromhex(figures.ORANGE[1:])) in colours

@@ -25,8 +25,11 @@ def _verdict(attempt: Callable[[], str | None]) -> None:
         print("Correct." if fault is None else f"Not yet: {fault}")
 
 
-def _untouched(answer: Any) -> bool:
-    return answer is None or answer is Ellipsis
+def _no_answer(answer: Any) -> str | None:
+    """What to say where there is nothing to judge yet; None if there is something."""
+    if answer is Ellipsis:
+        return UNTOUCHED
+    return "it is None: did you forget `return`?" if answer is None else None
 
 
 def _is_close(answer: Any, expected: float) -> bool:
@@ -40,10 +43,14 @@ def foreground_share(answer: Any, mask: NDArray[Any]) -> None:
     share = float((np.asarray(mask) > 0).mean())
 
     def attempt() -> str | None:
-        if _untouched(answer):
-            return UNTOUCHED
+        if (gap := _no_answer(answer)) is not None:
+            return gap
         if _is_close(answer, share):
             return None
+        if not isinstance(answer, (int, float, np.number)):
+            return f"one number is expected, found a {type(answer).__name__}."
+        if abs(float(answer) - share) < 0.01:
+            return "very close: do not round."
         if _is_close(answer, 100 * share):
             return "that is in percent; a share runs from 0 to 1."
         if _is_close(answer, 1 - share):
@@ -59,8 +66,8 @@ def threshold_effect(answer: Any) -> None:
     """Notebook 00: what a higher threshold does to the predicted area."""
 
     def attempt() -> str | None:
-        if _untouched(answer):
-            return UNTOUCHED
+        if (gap := _no_answer(answer)) is not None:
+            return gap
         if str(answer).strip().lower() == "smaller":
             return None
         if str(answer).strip().lower() == "larger":
@@ -77,9 +84,9 @@ def flip_both(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(image.copy(), mask.copy())
-        if _untouched(result):
-            return UNTOUCHED
-        if not (isinstance(result, tuple) and len(result) == 2):
+        if (gap := _no_answer(result)) is not None:
+            return gap
+        if not (isinstance(result, (tuple, list)) and len(result) == 2):
             return "return two things, the image and the mask."
         new_image, new_mask = (np.asarray(part) for part in result)
         if new_image.shape == image.shape and (new_image == image[..., ::-1]).all():
@@ -105,9 +112,9 @@ def leaking_groups(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(ours, theirs)
-        if _untouched(result):
-            return UNTOUCHED
-        if isinstance(result, (bool, int)):
+        if (gap := _no_answer(result)) is not None:
+            return gap
+        if isinstance(result, (bool, int, np.bool_)):
             return "return the groups themselves, so that one can look at them."
         found = set(result)
         if found == {"slide 1", "slide 2", "slide 3"}:
@@ -115,7 +122,7 @@ def leaking_groups(function: Callable[..., Any]) -> None:
         if found == {"slide 1"}:
             return "that is what only the first part has; a leak is a group on both sides."
         if found != {"slide 2"}:
-            return "for [1, 2, 2] and [2, 3] the answer is slide 2."
+            return f"for {ours} and {theirs} the answer is slide 2."
         return None if not set(function(ours, ["slide 9"])) else "without a leak it must be empty."
 
     _verdict(attempt)
@@ -126,8 +133,8 @@ def conv_parameters(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(3, 16, 32)
-        if _untouched(result):
-            return UNTOUCHED
+        if (gap := _no_answer(result)) is not None:
+            return gap
         hints = {
             3 * 3 * 16 * 32: "the bias is missing: one more number for each output channel.",
             3 * 16 * 32 + 32: "a kernel is kernel x kernel pixels, not kernel.",
@@ -149,14 +156,17 @@ def padded_size(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(250, 4)
-        if _untouched(result):
-            return UNTOUCHED
+        if (gap := _no_answer(result)) is not None:
+            return gap
+        if function(250, 3) == 252:
+            return "that divides by 2 * depth; it must be 2 to the power of depth, 2**depth."
         if result == 240:
             return "that rounds down, so part of the image would be cut off."
         if result == 256 and function(256, 4) == 272:
             return "256 is already a multiple of 16 and needs no padding, yet you add 16."
-        if result != 256 or function(256, 4) != 256 or function(5, 1) != 6:
-            return "250 at depth 4 must give 256, 256 must stay 256, and 5 at depth 1 must give 6."
+        for size, depth, right in ((250, 4, 256), (256, 4, 256), (5, 1, 6), (250, 3, 256)):
+            if (found := function(size, depth)) != right:
+                return f"size {size} at depth {depth} must give {right}, not {found}."
         return None
 
     _verdict(attempt)
@@ -170,8 +180,8 @@ def cross_entropy(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(truth, guess)
-        if _untouched(result):
-            return UNTOUCHED
+        if (gap := _no_answer(result)) is not None:
+            return gap
         if np.size(result) != 1:
             return "that is one number a pixel; take their mean."
         hints = (
@@ -195,8 +205,8 @@ def best_epoch(answer: Any, training: Sequence[float], validation: Sequence[floa
     best = int(np.argmin(validation)) + 1
 
     def attempt() -> str | None:
-        if _untouched(answer):
-            return UNTOUCHED
+        if (gap := _no_answer(answer)) is not None:
+            return gap
         if answer == best:
             return None
         if answer == best - 1:
@@ -213,8 +223,8 @@ def dice_from_counts(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(6, 2, 4)
-        if _untouched(result):
-            return UNTOUCHED
+        if (gap := _no_answer(result)) is not None:
+            return gap
         hints = (
             (6 / 12, "that is the IoU; Dice counts the overlap twice."),
             (12 / 18 / 2, "the factor 2 is missing above the line."),
@@ -249,8 +259,8 @@ def pooled_iou(function: Callable[..., Any]) -> None:
 
     def attempt() -> str | None:
         result = function(tp, fp, fn)
-        if _untouched(result):
-            return UNTOUCHED
+        if (gap := _no_answer(result)) is not None:
+            return gap
         if np.size(result) != 1:
             return "that is one score an image; pooled means: add up the counts, then divide once."
         if _is_close(result, float(each.mean())):

@@ -28,7 +28,7 @@ def load(name: str) -> Samples:
     Parameters
     ----------
     name : str
-        ``"cells"``, drawn on the spot and offline (80 fields of 20 blood smears), or
+        ``"cells"``, drawn on the spot and offline (90 fields of 30 blood smears), or
         ``"membranes"``, 30 electron micrographs read from ``UNET_DATA_HOME``.
 
     Returns
@@ -50,7 +50,10 @@ def load(name: str) -> Samples:
     """
     if name not in LOADERS:
         known = ", ".join(LOADERS)
-        raise ValueError(f"name must be one of {known}, found {name!r}: correct the name")
+        raise ValueError(
+            f"name must be one of {known}, found {name!r}: correct the name, or use read_folder() "
+            "for folders of your own"
+        )
     return dataclasses.replace(LOADERS[name](), name=name)
 
 
@@ -138,6 +141,14 @@ def read_folder(
         If a folder is missing, a file has no partner, or the masks' values follow no known rule;
         on decoding, if a file cannot be read, sizes differ or a mask value is unexpected.
     """
+    if isinstance(class_names, str):
+        raise ValueError(f"class_names must be a list, found {class_names!r}: use a list of names")
+    known_ids = sorted(set((mask_values or {0: 0}).values()))
+    if known_ids != list(range(len(known_ids))):
+        raise ValueError(
+            f"mask_values must map to class ids 0, 1, ... without gaps, found {known_ids}: for 0/255 "
+            "masks, for instance, write {0: 0, 255: 1}"
+        )
     pairs = _pair(_files(Path(images), "images"), _files(Path(masks), "masks"))
     rule = ""
     if mask_values is None:
@@ -184,8 +195,8 @@ def _files(folder: Path, argument: str) -> dict[str, Path]:
     found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
     if not found:
         raise DataError(
-            f"{folder}: {argument} must hold PNG or TIFF files, found none among "
-            f"{len(list(folder.iterdir()))} entries: correct the path or convert the files"
+            f"{folder}: {argument} must hold PNG or TIFF files, found {_kinds(folder)}: "
+            "correct the path or convert the files"
         )
     by_stem: dict[str, Path] = {}
     for path in sorted(found, key=_natural):
@@ -196,6 +207,11 @@ def _files(folder: Path, argument: str) -> dict[str, Path]:
             )
         by_stem[path.stem] = path
     return by_stem
+
+
+def _kinds(folder: Path) -> str:
+    kinds = sorted({path.suffix or path.name for path in folder.iterdir()})
+    return f"only {', '.join(kinds[:4])}" if kinds else "an empty folder"
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, int | str]], str]:
@@ -214,8 +230,9 @@ def _pair(images: dict[str, Path], masks: dict[str, Path]) -> list[tuple[Path, P
             folder = next(iter(theirs.values())).parent
             raise DataError(
                 f"{alone[0]}: {kind} needs {'a' if partner == 'mask' else 'an'} {partner} with the "
-                f"stem {alone[0].stem!r} in {folder}, found none ({len(alone)} such "
-                f"{'file' if len(alone) == 1 else 'files'}): add it, or move the file away"
+                f"stem {alone[0].stem!r} in {folder}, found names like "
+                f"{next(iter(theirs.values())).name!r} ({len(alone)} without a partner): "
+                "give both files of a pair the same stem, or add the missing one"
             )
     return [(path, masks[stem]) for stem, path in images.items()]
 
@@ -237,11 +254,16 @@ def _infer_values(
     if values and max(values) < classes and (class_names or len(values) == classes <= 32):
         return {value: value for value in range(max(classes, 2))}, rule
     example = {value: i for i, value in enumerate(values[:4])}
+    advice = f"say what they mean, for instance mask_values={example} (value: class id)"
+    if len(values) > 8:
+        advice = (
+            f"{len(values)} values look like a mask that was resized or saved as JPEG; "
+            "export it again without smoothing (nearest neighbour, PNG)"
+        )
     odd = next((value for value in values if value not in (0, 1, 255)), -1)
     raise DataError(
         f"{seen.get(odd, masks[0])}: mask values must be 0/1, 0/255 or class ids "
-        f"0..K-1, found {shown or 'none but the ignore value'}: say what they mean, for instance "
-        f"mask_values={example} (value: class id)"
+        f"0..K-1, found {shown or 'none but the ignore value'}: {advice}"
     )
 
 

@@ -267,8 +267,9 @@ class Samples(Sequence[Sample]):
         ]
         if not all(len(part) for part in chosen):
             raise ValueError(
-                f"{self.name}: a set's own split needs images for train, val and test, found "
-                f"{[len(part) for part in chosen]}: split the whole set first, then take a part"
+                f"{self.name}: its own split needs images for train, val and test, found "
+                f"{', '.join(str(len(part)) for part in chosen)}: name every part, and split "
+                "before you take some of the images"
             )
         return chosen[0], chosen[1], chosen[2]
 

@@ -132,14 +132,16 @@ def _check_sizes(
     dropout: float,
 ) -> None:
     for argument, number in (("num_classes", num_classes), ("filters", filters), ("depth", depth)):
-        if number < 1:
-            raise ValueError(f"{argument} must be at least 1, found {number}: give a larger number")
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(
+                f"{argument} must be a whole number of at least 1, found {number!r}: correct it"
+            )
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be from 0 to below 1, found {dropout}: try 0.2")
     if not isinstance(input_size, (tuple, list)) or len(input_size) != 3 or not input_size[2]:
         raise ValueError(
             "input_size must be (height, width, channels) with the channels given, found "
-            f"{input_size}: try (None, None, 3)"
+            f"{input_size!r}: try (256, 256, 3), or (None, None, 3) for any size"
         )
     for side, pixels in zip(("height", "width"), input_size[:2], strict=True):
         if pixels is not None and (pixels < 1 or pixels % 2**depth):
@@ -217,14 +219,32 @@ def receptive_field(model: keras.Model) -> ReceptiveField:
     # Far from the border, so that no interval becomes negative (// rounds down either way).
     fields = []
     for phase in range(period):
-        start, stop = _trace(model, phase)
+        start, stop = trace_back(model, phase)
         fields.append((stop - start + 1, phase - start, stop - phase))
     widths = [width for width, _, _ in fields]
     return ReceptiveField(min(widths), max(widths), max(max(f[1:]) for f in fields))
 
 
-def _trace(model: keras.Model, pixel: int) -> tuple[int, int]:
-    """First and last input index that output index `pixel` depends on (may be negative)."""
+def trace_back(model: keras.Model, pixel: int) -> tuple[int, int]:
+    """First and last input index, along one axis, that the output at index `pixel` depends on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As in `receptive_field`.
+    pixel : int
+        Row or column of the output.
+
+    Returns
+    -------
+    first, last : int
+        May lie outside the image, where the padding is.
+
+    Examples
+    --------
+    >>> trace_back(unet((None, None, 1), filters=4, depth=1), 100)
+    (92, 109)
+    """
     needed = {id(model.outputs[0]): (pixel, pixel)}
     for depth in sorted(model._nodes_by_depth):  # outputs first, inputs last
         for node in model._nodes_by_depth[depth]:

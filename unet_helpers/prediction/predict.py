@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unet_helpers import keras
-from unet_helpers.data.samples import Samples
+from unet_helpers.data.samples import Sample, Samples
 from unet_helpers.model.unet import size_multiple
 
 
@@ -29,9 +29,15 @@ def predict(model: keras.Model, image: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     ValueError
-        If the image has another number of axes or channels than the model takes, holds whole
-        numbers (0..255, not yet scaled), or is larger than a model of fixed size takes.
+        If the image has another number of axes or channels than the model takes, is not scaled
+        (whole numbers, or floats up to 255), holds NaN, or is larger than a model of fixed size
+        takes.
     """
+    if isinstance(image, (Sample, Samples, str)):
+        raise ValueError(
+            f"image must be one array of pixels, found a {type(image).__name__}: give "
+            "sample.image, or use predict_samples() for a collection"
+        )
     pixels = np.asarray(image)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
@@ -59,6 +65,11 @@ def _check(model: keras.Model, pixels: NDArray[np.generic]) -> None:
         raise ValueError(
             f"image must hold floats from 0 to 1, found dtype {pixels.dtype}: divide by its "
             "largest possible value, 255 for uint8 (Samples do that for you)"
+        )
+    if not np.isfinite(pixels).all() or pixels.max() > 10:
+        raise ValueError(
+            f"image must hold numbers from 0 to 1, found a maximum of {pixels.max():g}: divide by "
+            "the largest possible value, 255 for 8 bits, and look for NaN"
         )
     fixed = model.input_shape[1:3]
     if any(f is not None and length > f for f, length in zip(fixed, pixels.shape, strict=False)):

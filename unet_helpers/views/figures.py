@@ -21,7 +21,7 @@ from PIL import Image
 
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.scores import count, iou
-from unet_helpers.model.unet import receptive_field
+from unet_helpers.model.unet import trace_back
 
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#222222"
 OUTLINES = (("#E69F00", "-"), ("#0072B2", "--"), ("#009E73", "-."), ("#D55E00", ":"))
@@ -36,9 +36,10 @@ def png(fig: Figure) -> bytes:
     picture = Image.open(rendered).convert("RGB")
     # The line colours cover few pixels, so a palette made for the photograph would lose them.
     lines = b"".join(bytes.fromhex(colour[1:]) for colour in LINE_COLOURS)
-    shades = picture.quantize(256 - len(LINE_COLOURS)).getpalette() or []
+    shades = bytes(picture.quantize(256 - len(LINE_COLOURS)).getpalette() or [])
     palette = Image.new("P", (1, 1))
-    palette.putpalette(bytes(shades[: 768 - len(lines)]) + lines)
+    # A picture of few colours gives a short palette; the line colours keep their places at its end.
+    palette.putpalette(shades[: 768 - len(lines)].ljust(768 - len(lines), b"\0") + lines)
     reduced = picture.quantize(palette=palette, dither=Image.Dither.NONE)
     # Pillow picks a near colour, not the nearest: keep the page's white white (the last entry).
     reduced.paste(255, mask=Image.fromarray((np.asarray(picture) == 255).all(axis=-1)))
@@ -149,7 +150,8 @@ def image_and_mask(image: NDArray[Any], mask: NDArray[Any], class_names: Sequenc
     ]
     draw_image(panels[0, 2], image, "outline of the mask on the image")
     draw_outlines(panels[0, 2], mask, len(class_names))
-    fig.legend(handles=keys, loc="outside lower center", ncols=4, frameon=False)
+    keys_and_lines = [*keys, *outline_legend(class_names)]
+    fig.legend(handles=keys_and_lines, loc="outside lower center", ncols=6, frameon=False)
     return fig
 
 
@@ -171,6 +173,8 @@ def draw_errors(ax: Axes, image: NDArray[Any], truth: NDArray[Any], guess: NDArr
     """Hatch the wrongly found pixels (orange, ///) and the missed ones (blue, ...) on the image."""
     grey = image[..., :3].mean(axis=-1)
     ax.imshow(0.55 + 0.45 * grey, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    if (truth > 0).any():  # first, so that it does not hide an error along the border
+        ax.contour(truth > 0, [0.5], colors=BLACK, linewidths=0.6)
     for region, colour, hatch in (
         ((guess > 0) & (truth == 0), ORANGE, "/////"),
         ((guess == 0) & (truth > 0), BLUE, "....."),
@@ -178,8 +182,6 @@ def draw_errors(ax: Axes, image: NDArray[Any], truth: NDArray[Any], guess: NDArr
         if region.any():
             ax.contourf(region, [0.5, 1.5], colors=[colour], alpha=0.55)
             ax.contourf(region, [0.5, 1.5], colors="none", hatches=[hatch])
-    if (truth > 0).any():
-        ax.contour(truth > 0, [0.5], colors=BLACK, linewidths=0.8)
     ax.set_axis_off()
 
 
@@ -245,29 +247,24 @@ def bars(
     ax.bar_label(drawn, fmt=f"{{:.{digits}f}}", padding=4)
     ax.invert_yaxis()
     ax.set(xlabel=xlabel, xlim=(0, limit or max(values.values()) * 1.15))
+    if limit:  # a share ends at 1; the room beyond is for the numbers
+        ax.set_xticks(np.linspace(0, 1, 6))
+        ax.spines["bottom"].set_bounds(0, 1)
     ax.spines[["top", "right"]].set_visible(False)
     return fig
 
 
 def field_of_view(model: Any, image: NDArray[Any], row: int, column: int) -> Figure:
-    """The image around one pixel, and the square that the model's output there depends on."""
-    field = receptive_field(model)
-    fig = Figure(figsize=(4.6, 4.6), layout="constrained")
+    """The image with one pixel marked, and the square that the model's output there depends on."""
+    top, bottom = trace_back(model, row)
+    left, right = trace_back(model, column)
+    fig = Figure(figsize=(4.6, 4.8), layout="constrained")
     ax = fig.subplots()
-    draw_image(
-        ax, image, f"{field.narrowest} to {field.widest} pixels wide, depending on the pixel"
-    )
-    ax.add_patch(
-        Rectangle(
-            (column - field.reach, row - field.reach),
-            2 * field.reach,
-            2 * field.reach,
-            fill=False,
-            edgecolor=BLACK,
-            linewidth=2,
-            linestyle="--",
-        )
-    )
+    size = f"{bottom - top + 1} x {right - left + 1}"
+    draw_image(ax, image, f"the output at the cross depends on {size} pixels")
+    x, y = [left, right, right, left, left], [top, top, bottom, bottom, top]
+    ax.plot(x, y, color="white", linewidth=3.5)  # to be seen on dark ground, too
+    ax.plot(x, y, "--", color=BLACK, linewidth=2)
     ax.plot([column], [row], "X", color=ORANGE, markeredgecolor="black", markersize=11)
     ax.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
     return fig
@@ -289,7 +286,7 @@ def architecture(model: Any, size: int = 256) -> Figure:
         if name.endswith("_relu2")
     }
     depth = sum(name.startswith("down") for name in stages)
-    fig = Figure(figsize=(1.35 * (2 * depth + 2), 1.0 * depth + 1.6), layout="constrained")
+    fig = Figure(figsize=(max(8.5, 2.7 * (depth + 1)), depth + 1.6), layout="constrained")
     ax = fig.subplots()
     place: dict[str, tuple[float, float]] = {}
     for name in stages:
@@ -301,7 +298,7 @@ def architecture(model: Any, size: int = 256) -> Figure:
     _arrows(ax, place, depth)
     ends = (
         (-1.0, 0, "image", model.input_shape),
-        (2 * depth + 1.0, 0, "output", model.output_shape),
+        (2 * depth + 1.0, 0, "1x1 conv\noutput", model.output_shape),
     )
     for x, y, name, shape in ends:
         ax.text(
@@ -352,6 +349,6 @@ def _architecture_legend(ax: Axes) -> None:
         Line2D(
             [], [], color="#555555", linestyle="--", label="skip connection: copy and concatenate"
         ),
-        Line2D([], [], color=ORANGE, linewidth=2, label="up-sampling (orange, going up)"),
+        Line2D([], [], color=ORANGE, linewidth=2, label="up-sampling x2 (orange, going up)"),
     ]
     ax.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=8)

@@ -4,6 +4,7 @@ Each widget carries its first picture along, so that a page without a kernel sho
 """
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,9 +56,15 @@ class Panel(ipw.VBox):
         self.picture.layout.width = f"{figure.get_figwidth() * figures.DPI:.0f}px"
         self.caption.value = text
 
+    def _still(self) -> bytes:
+        """The picture with the caption above it, for a page without a kernel."""
+        figure, text = self.draw(**{name: c.value for name, c in self.controls.items()})
+        figure.suptitle(re.sub("<.*?>", "", text), fontsize=9)
+        return figures.png(figure)
+
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data = dict(super()._repr_mimebundle_(**kwargs))
-        data["image/png"] = base64.b64encode(self.picture.value).decode()
+        data["image/png"] = base64.b64encode(self._still()).decode()
         data["text/plain"] = f"Widget: {self.alt}"
         return data, {"image/png": {"alt": self.alt}}
 
