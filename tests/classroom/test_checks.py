@@ -109,6 +109,7 @@ EXERCISES = {
             (lambda tp, fp, fn: tp / (tp + fn), "recall"),
             (lambda tp, fp, fn: 2 * tp / (2 * tp + fp + fn), "divides by zero"),
             (lambda tp, fp, fn: 2 * tp / max(1, 2 * tp + fp + fn), "undefined"),
+            (lambda tp, fp, fn: 2 * tp / (2 * tp + fp + fn) if tp else np.nan, "not there"),
         ],
     ),
     "pooled_iou": (

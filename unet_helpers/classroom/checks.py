@@ -190,6 +190,7 @@ def cross_entropy(function: Callable[..., Any]) -> None:
             (half.mean(), "only the foreground pixels count so far; what about truth 0?"),
             ((each / np.log(2)).mean(), "use the natural logarithm, np.log."),
         )
+        result = np.asarray(result).item()
         for wrong, hint in hints:
             if _is_close(result, float(wrong)):
                 return hint
@@ -237,6 +238,8 @@ def dice_from_counts(function: Callable[..., Any]) -> None:
                 return hint
         if not _is_close(result, 12 / 18):
             return f"for tp=6, fp=2, fn=4 it must give {12 / 18:.3f}."
+        if not _is_close(function(0, 5, 0), 0):
+            return "something was found that is not there (tp=0, fp=5, fn=0): that is 0."
         return _empty_fault(function)
 
     _verdict(attempt)
@@ -247,9 +250,9 @@ def _empty_fault(function: Callable[..., Any]) -> str | None:
         empty = function(0, 0, 0)
     except ZeroDivisionError:
         return "it divides by zero when there is nothing to find and nothing was found: return nan."
-    if np.isnan(empty):
+    if isinstance(empty, (float, np.floating)) and math.isnan(empty):
         return None
-    return f"with nothing to find and nothing found Dice is undefined (nan), not {empty}."
+    return f"with nothing to find and nothing found Dice is undefined (nan), not {empty}: return np.nan."
 
 
 def pooled_iou(function: Callable[..., Any]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from nbformat import ValidationError
 from tqdm import tqdm
 
+from unet_helpers.data.load import LOADERS
+
 from .execution import Execution, OnCell, attempt, kernel_environment
 from .files import UserError, choose_notebooks
 from .pages import write_index, write_page
@@ -57,7 +59,7 @@ def run_series(
 
 
 def check_data_home(dataset: str) -> None:
-    """Check that a data set other than the embedded one can be looked for at all.
+    """Check that a data set is known and, unless embedded, can be looked for at all.
 
     Parameters
     ----------
@@ -69,6 +71,10 @@ def check_data_home(dataset: str) -> None:
     UserError
         If ``UNET_DATA_HOME`` is not set or names no folder.
     """
+    if dataset not in LOADERS:
+        raise UserError(
+            f"the data set must be one of {', '.join(LOADERS)}, found '{dataset}'; correct the name"
+        )
     if dataset == EMBEDDED:
         return
     home = os.environ.get("UNET_DATA_HOME", "")

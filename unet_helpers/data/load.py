@@ -137,6 +137,8 @@ def read_folder(
 
     Raises
     ------
+    ValueError
+        If `class_names` is no list, or `mask_values` leaves a gap in the class ids.
     DataError
         If a folder is missing, a file has no partner, or the masks' values follow no known rule;
         on decoding, if a file cannot be read, sizes differ or a mask value is unexpected.
@@ -146,8 +148,8 @@ def read_folder(
     known_ids = sorted(set((mask_values or {0: 0}).values()))
     if known_ids != list(range(len(known_ids))):
         raise ValueError(
-            f"mask_values must map to class ids 0, 1, ... without gaps, found {known_ids}: for 0/255 "
-            "masks, for instance, write {0: 0, 255: 1}"
+            f"mask_values must map to class ids 0, 1, ... without gaps, found {known_ids}: write "
+            "{0: 0, 255: 1}, for instance, for masks of 0 and 255"
         )
     pairs = _pair(_files(Path(images), "images"), _files(Path(masks), "masks"))
     rule = ""

@@ -95,13 +95,14 @@ def draw_image(ax: Axes, image: NDArray[Any], title: str = "") -> None:
 
 def draw_outlines(ax: Axes, mask: NDArray[Any], num_classes: int) -> None:
     """Draw the border of each class but 0, every class in its own colour and line style."""
+    width = 1.5 if max(mask.shape) <= 300 else 0.9  # large images hold finer structures
     for class_id in range(1, num_classes):
         region = mask == class_id
         if region.any() and not region.all():
             colour, style = OUTLINES[(class_id - 1) % len(OUTLINES)]
             # A white line below keeps the outline visible on dark and on bright ground.
-            ax.contour(region, [0.5], colors="white", linewidths=2.6)
-            ax.contour(region, [0.5], colors=colour, linestyles=style, linewidths=1.5)
+            ax.contour(region, [0.5], colors="white", linewidths=1.7 * width)
+            ax.contour(region, [0.5], colors=colour, linestyles=style, linewidths=width)
 
 
 def draw_mask(ax: Axes, mask: NDArray[Any], num_classes: int, title: str = "") -> None:
