@@ -252,7 +252,7 @@ def _empty_fault(function: Callable[..., Any]) -> str | None:
         return "it divides by zero when there is nothing to find and nothing was found: return nan."
     if isinstance(empty, (float, np.floating)) and math.isnan(empty):
         return None
-    return f"with nothing to find and nothing found Dice is undefined (nan), not {empty}: return np.nan."
+    return f"with nothing to find and nothing found Dice is undefined, not {empty}: return np.nan."
 
 
 def pooled_iou(function: Callable[..., Any]) -> None:
