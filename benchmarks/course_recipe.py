@@ -4,8 +4,8 @@
 
 Trainings are counted in steps, so that their scores can be repeated; the clock covers building,
 tracing and training, and leaves scoring out. Writes benchmarks/results/course_recipe.json and
-prints a table. `membranes` needs UNET_DATA_HOME and is
-left out, with a word, where that is not set. Otsu's threshold is measured on the same images.
+prints a table. `membranes` needs UNET_DATA_HOME and is left out, with a word, where that is not
+set. Otsu's threshold is measured on the same images.
 """
 
 import argparse

@@ -85,6 +85,11 @@ def grid(
     return fig, panels
 
 
+def key(fig: Figure, handles: Sequence[Any], columns: int) -> None:
+    """Put a legend below all panels."""
+    fig.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+
+
 def draw_image(ax: Axes, image: NDArray[Any], title: str = "") -> None:
     """Draw a grey or RGB image with values from 0 to 1; further channels are left out."""
     shown = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
@@ -130,12 +135,7 @@ def samples(chosen: Samples) -> Figure:
         draw_image(column[0], sample.image, sample.name)
         draw_image(column[1], sample.image)
         draw_outlines(column[1], sample.mask, chosen.num_classes)
-    fig.legend(
-        handles=outline_legend(chosen.class_names),
-        loc="outside lower center",
-        ncols=4,
-        frameon=False,
-    )
+    key(fig, outline_legend(chosen.class_names), columns=4)
     return fig
 
 
@@ -152,7 +152,7 @@ def image_and_mask(image: NDArray[Any], mask: NDArray[Any], class_names: Sequenc
     draw_image(panels[0, 2], image, "outline of the mask on the image")
     draw_outlines(panels[0, 2], mask, len(class_names))
     keys_and_lines = [*keys, *outline_legend(class_names)]
-    fig.legend(handles=keys_and_lines, loc="outside lower center", ncols=6, frameon=False)
+    key(fig, keys_and_lines, columns=6)
     return fig
 
 
@@ -164,9 +164,7 @@ def batch(images: NDArray[Any], masks: NDArray[Any], class_names: Sequence[str])
     for ax, image, mask in zip(panels.flat, images, masks, strict=False):
         draw_image(ax, image)
         draw_outlines(ax, mask[..., 0], len(class_names))
-    fig.legend(
-        handles=outline_legend(class_names), loc="outside lower center", ncols=4, frameon=False
-    )
+    key(fig, outline_legend(class_names), columns=4)
     return fig
 
 
@@ -208,13 +206,12 @@ def predictions(chosen: Samples, masks: Sequence[NDArray[Any]]) -> Figure:
     truth = outline_legend(
         [chosen.class_names[0], *(f"truth: {c}" for c in chosen.class_names[1:])]
     )
-    fig.legend(
-        handles=[*truth, *error_legend()], loc="outside lower center", ncols=2, frameon=False
-    )
+    key(fig, [*truth, *error_legend()], columns=2)
     return fig
 
 
-LINE_STYLES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"))
+# Line style, marker and colour of the first, second, ... curve of a panel.
+LINE_LOOKS = (("-", "o", BLUE), ("--", "s", ORANGE), ("-.", "^", GREEN), (":", "D", PINK))
 
 
 def curves(
@@ -226,9 +223,8 @@ def curves(
     """Named curves (x values, y values) in one panel, each with its own line style and marker."""
     fig = Figure(figsize=(7.5, 3.4), layout="constrained")
     ax = fig.subplots()
-    for (name, (x, y)), (style, marker), colour in zip(
-        series.items(), LINE_STYLES, (BLUE, ORANGE, GREEN, PINK), strict=False
-    ):
+    for (name, (x, y)), look in zip(series.items(), LINE_LOOKS, strict=False):
+        style, marker, colour = look
         every = max(1, len(x) // 12)
         ax.plot(x, y, style, marker=marker, markevery=every, color=colour, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=limits)
@@ -335,9 +331,8 @@ def _arrows(ax: Axes, place: Mapping[str, tuple[float, float]], depth: int) -> N
     for level in range(depth):
         (x0, y0), (x1, y1) = place[f"down{level}"], place[f"up{level}"]
         arrow(x0 + 0.43, y0, x1 - 0.43, y1, color="#555555", linestyle=(0, (4, 3)))
-        below = f"{level + 1}" if level + 1 < depth else None
-        (x2, y2) = place[f"down{below}" if below else "bottom"]
-        (x3, y3) = place[f"up{below}" if below else "bottom"]
+        (x2, y2) = place.get(f"down{level + 1}", place["bottom"])
+        (x3, y3) = place.get(f"up{level + 1}", place["bottom"])
         arrow(x0 + 0.1, y0 - 0.29, x2 - 0.43, y2 + 0.05, color=BLUE, linewidth=1.8)
         arrow(x3 + 0.43, y3 + 0.05, x1 - 0.1, y1 - 0.29, color=ORANGE, linewidth=1.8)
     arrow(-0.62, 0, -0.42, 0, color=BLACK)

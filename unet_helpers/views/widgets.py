@@ -49,8 +49,11 @@ class Panel(ipw.VBox):
         self._redraw()
         super().__init__([*controls.values(), self.caption, self.picture])
 
+    def _drawn(self) -> tuple[Figure, str]:
+        return self.draw(**{name: control.value for name, control in self.controls.items()})
+
     def _redraw(self, _: Any = None) -> None:
-        figure, text = self.draw(**{name: c.value for name, c in self.controls.items()})
+        figure, text = self._drawn()
         self.picture.value = figures.png(figure)
         # An image in a box stretches to the page's width unless it is told its own.
         self.picture.layout.width = f"{figure.get_figwidth() * figures.DPI:.0f}px"
@@ -58,7 +61,7 @@ class Panel(ipw.VBox):
 
     def _still(self) -> bytes:
         """The picture with the caption above it, for a page without a kernel."""
-        figure, text = self.draw(**{name: c.value for name, c in self.controls.items()})
+        figure, text = self._drawn()
         figure.suptitle(re.sub("<.*?>", "", text), fontsize=9)
         return figures.png(figure)
 
@@ -144,9 +147,7 @@ def overlay(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) -> P
         figures.draw_image(panels[0, 0], sample.image, sample.name)
         if layer == "errors":
             figures.draw_errors(panels[0, 1], sample.image, sample.mask, mask)
-            fig.legend(
-                handles=figures.error_legend(), loc="outside lower center", ncols=3, frameon=False
-            )
+            figures.key(fig, figures.error_legend(), columns=3)
         else:
             figures.draw_image(panels[0, 1], sample.image)
             shown = sample.mask if layer == "truth" else mask
@@ -175,9 +176,7 @@ def threshold(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) ->
             panels[0, 1], samples[number].image, samples[number].mask, masks[number]
         )
         panels[0, 1].set_title(f"errors at threshold {value:.2f}", fontsize=9)
-        fig.legend(
-            handles=figures.error_legend(), loc="outside lower center", ncols=3, frameon=False
-        )
+        figures.key(fig, figures.error_legend(), columns=3)
         text = f"<b>all {len(samples)} images:</b> IoU {scores.iou():.3f}, Dice {scores.dice():.3f}"
         return fig, text
 
@@ -224,12 +223,9 @@ class LiveFigure(keras.callbacks.Callback):
     def _draw(self) -> Figure:
         fig = Figure(figsize=(9.5, 3.4), layout="constrained")
         left, right = fig.subplots(1, 2, width_ratios=[1.7, 1])
-        for (name, values), (style, marker), colour in zip(
-            ((n, v) for n, v in self.history.items() if n.endswith("loss")),
-            figures.LINE_STYLES,
-            (figures.BLUE, figures.ORANGE, figures.GREEN, figures.PINK),
-            strict=False,
-        ):
+        losses = ((n, v) for n, v in self.history.items() if n.endswith("loss"))
+        for (name, values), look in zip(losses, figures.LINE_LOOKS, strict=False):
+            style, marker, colour = look
             label = "validation" if name.startswith("val_") else "training"
             epochs = range(1, len(values) + 1)
             left.plot(epochs, values, style, marker=marker, color=colour, label=label)
