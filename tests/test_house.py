@@ -86,9 +86,46 @@ def counted_lines(path: Path) -> set[int]:
     return written - docstring_lines(ast.parse(text))
 
 
+# What serves only some stands beside the core, which never imports it.
+BESIDE = (
+    "data/formats/",
+    "data/doctor/",
+    "data/catalogue.py",
+    "data/public/",
+    "data/downloads.py",
+    "data/archives.py",
+    "data/augment.py",
+    "data/splits.py",
+    "views/explorer.py",
+    "views/findings.py",
+)
+
+
+def is_beside(path: Path) -> bool:
+    return path.relative_to(PACKAGE).as_posix().startswith(BESIDE)
+
+
 def core_files() -> list[Path]:
     chosen = [f for f in FILES if room_of(f) in CORE_ROOMS or f == PACKAGE / "__init__.py"]
-    return [path for path in chosen if counted_lines(path)]
+    return [path for path in chosen if counted_lines(path) and not is_beside(path)]
+
+
+def files_used(path: Path) -> set[Path]:
+    """Files of ours that a file imports, found by the dotted names it writes."""
+    names = [name.split(".")[1:] for name in imported(ast.parse(path.read_text()))]
+    parts = [name[:length] for name in names for length in range(1, len(name) + 1)]
+    homes = [unet_helpers._HOME.get(name[0], "").split(".") for name in names if name]
+    made = {PACKAGE.joinpath(*part).with_suffix(".py") for part in [*parts, *homes] if part[0]}
+    return {file for file in made if file.exists()}
+
+
+@pytest.mark.parametrize("path", core_files(), ids=relative)
+def test_the_core_never_imports_what_stands_beside_it(path: Path) -> None:
+    assert [relative(file) for file in files_used(path) if is_beside(file)] == []
+
+
+def test_what_stands_beside_the_core_is_there() -> None:
+    assert [name for name in BESIDE if not (PACKAGE / name).exists()] == []
 
 
 def test_the_core_has_at_most_twelve_files() -> None:
@@ -96,9 +133,9 @@ def test_the_core_has_at_most_twelve_files() -> None:
 
 
 def test_the_core_stays_small() -> None:
-    # The aim is about 1,500 lines. It stands an eighth above that, and must not grow any more.
+    # The aim is about 1,500 lines; what is above it must not grow any more.
     sizes = {relative(path): len(counted_lines(path)) for path in core_files()}
-    assert sum(sizes.values()) <= 1690, sizes
+    assert sum(sizes.values()) <= 1550, sizes
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

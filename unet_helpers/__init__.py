@@ -18,7 +18,8 @@ __version__ = "0.1.0"
 # The file that each public name lives in; a name that is a file itself stands beside its room.
 _FILES = {
     "data.samples": ("DataError", "Sample", "Samples"),
-    "data.load": ("load", "read_folder"),
+    "data.load": ("load",),
+    "data.formats.folder": ("read_folder",),
     "data.cells": ("draw_field",),
     "data.pipeline": ("batches", "crop_batch", "orient"),
     "model.unet": ("unet", "receptive_field", "size_multiple"),

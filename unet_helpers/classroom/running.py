@@ -8,7 +8,7 @@ from pathlib import Path
 from nbformat import ValidationError
 from tqdm import tqdm
 
-from unet_helpers.data.load import LOADERS
+from unet_helpers.data.catalogue import LOADERS
 
 from .execution import Execution, OnCell, attempt, kernel_environment
 from .files import UserError, choose_notebooks
@@ -71,12 +71,11 @@ def check_data_home(dataset: str) -> None:
     UserError
         If ``UNET_DATA_HOME`` is not set or names no folder.
     """
-    if dataset not in LOADERS:
-        raise UserError(
-            f"the data set must be one of {', '.join(LOADERS)}, found '{dataset}'; correct the name"
-        )
     if dataset == EMBEDDED:
         return
+    if dataset not in LOADERS:
+        known = ", ".join([EMBEDDED, *LOADERS])
+        raise UserError(f"the data set must be one of {known}, found '{dataset}'; correct the name")
     home = os.environ.get("UNET_DATA_HOME", "")
     if not home:
         raise UserError(

@@ -3,6 +3,7 @@
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,12 +48,16 @@ class Arrays(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """Where a sample comes from; ``read`` decodes it. ``split`` is the set's own split, if any."""
+    """Where a sample comes from; ``read`` decodes it. ``split`` is the set's own split, if any.
+
+    ``files`` are the image's file and the mask's, where the sample comes from files.
+    """
 
     name: str
     group: str
     read: Callable[[], Arrays]
     split: str | None = None
+    files: tuple[Path, ...] = ()
 
 
 class _Cache:

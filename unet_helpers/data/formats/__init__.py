@@ -1,0 +1,1 @@
+"""File formats: each is turned into images and class ids once, at the door."""
