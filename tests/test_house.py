@@ -86,8 +86,12 @@ def counted_lines(path: Path) -> set[int]:
     return written - docstring_lines(ast.parse(text))
 
 
-# What serves only some stands beside the core, which never imports it.
+# What serves only some, or one data set, stands beside the core, which never imports it.
 BESIDE = (
+    "data/cells.py",
+    "data/knobs.py",
+    "data/outlines.py",
+    "data/slides.py",
     "data/formats/",
     "data/doctor/",
     "data/catalogue.py",
@@ -95,6 +99,9 @@ BESIDE = (
     "data/downloads.py",
     "data/archives.py",
     "data/augment.py",
+    "data/photometry.py",
+    "data/warp.py",
+    "data/meet.py",
     "data/splits.py",
     "views/explorer.py",
     "views/findings.py",
@@ -133,9 +140,8 @@ def test_the_core_has_at_most_twelve_files() -> None:
 
 
 def test_the_core_stays_small() -> None:
-    # The aim is about 1,500 lines; what is above it must not grow any more.
     sizes = {relative(path): len(counted_lines(path)) for path in core_files()}
-    assert sum(sizes.values()) <= 1550, sizes
+    assert sum(sizes.values()) <= 1500, sizes
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -14,11 +14,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
+
+from .knobs import Knobs
+from .outlines import Rng, Window, blob, cover, join, line, noise, window
+from .slides import Slide, make_slide, photograph
 
 CLASS_NAMES = ("background", "cytoplasm", "nucleus")
-
-_Rng = np.random.Generator
 
 _SIDE = 256  # pixels: counts of cells below are meant for a field of this side
 _EMPTY_SHARE = 1 / 12  # of the fields, to have masks without any cell
@@ -52,21 +53,6 @@ _KINDS = (
 )
 
 
-class _Slide(NamedTuple):
-    """What all fields of one slide share: chemistry, microscope, crowd."""
-
-    lamp: np.ndarray  # (3,) light through bare glass, 0..255
-    red: np.ndarray  # (3,) absorbance of a red cell
-    nucleus: np.ndarray  # (3,) absorbance of a nucleus
-    cytoplasm: np.ndarray  # (3,) factor on the cytoplasm's absorbance
-    pallor: float  # how pale red cells are in their middle, 0..1
-    crowd: float  # attempts to place a red cell per 256 x 256 pixels
-    tilt: np.ndarray  # (2,) fall of the light along y and x
-    vignette: float  # loss of light in the corners
-    focus: float  # blur in pixels
-    grain: float  # camera noise, grey levels at full light
-
-
 class _Cells(NamedTuple):
     """Round things placed on a field; arrays of length n."""
 
@@ -81,24 +67,30 @@ class _Canvas(NamedTuple):
     absorbance: np.ndarray  # (size, size, 3) float64
     mask: np.ndarray  # (size, size) uint8
     instances: np.ndarray  # (size, size) uint16
+    scale: float  # magnification: cells are placed and shaped in pixels at magnification 1
 
+    @property
+    def extent(self) -> float:
+        """Side of the field in pixels at magnification 1."""
+        return len(self.mask) / self.scale
 
-class _Window(NamedTuple):
-    """A square part of the canvas, with coordinates relative to its centre."""
+    def window(self, y: float, x: float, reach: float) -> Window:
+        """The part around a point."""
+        return window(len(self.mask), y, x, reach, self.scale)
 
-    at: tuple[slice, slice]
-    y: np.ndarray  # (h, 1)
-    x: np.ndarray  # (1, w)
+    def noise(self, rng: Rng, like: np.ndarray, width: float) -> np.ndarray:
+        """Smooth noise of unit variance in the shape of an array."""
+        return noise(rng, like.shape, width * self.scale)
 
 
 def draw_field(
-    slide: int, field: int, size: int = 256, seed: int = 0
+    slide: int, field: int, size: int = 256, seed: int = 0, knobs: Knobs | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw one field of view of one stained slide.
 
     Fields of one slide share stain, light and focus, and differ in their cells; slides differ in
-    all of it, like slides of different laboratories. The result depends on the four arguments
-    alone. Cells keep their size in pixels: a larger field shows more of them.
+    all of it, like slides of different laboratories. The result depends on the arguments alone.
+    Cells keep their size in pixels: a larger field shows more of them.
 
     Parameters
     ----------
@@ -110,6 +102,8 @@ def draw_field(
         Height and width in pixels, 64 or more. Fields of two sizes show different cells.
     seed : int, optional
         Number of the collection of slides, 0 or more.
+    knobs : Knobs, optional
+        What is to differ from the usual look: density, stain, light, blur, noise, variety.
 
     Returns
     -------
@@ -117,7 +111,8 @@ def draw_field(
         Shape (size, size, 3), uint8, RGB, 0..255.
     mask : np.ndarray
         Shape (size, size), uint8: 0 background, 1 cytoplasm, 2 nucleus, see `CLASS_NAMES`.
-        About one field in twelve holds no white cell, its mask is all 0.
+        About one field in twelve holds no white cell, its mask is all 0, unless
+        ``knobs.white`` says how many there are.
     instances : np.ndarray
         Shape (size, size), uint16: 0 background, 1..n the number of the white cell. Positive
         exactly where `mask` is.
@@ -125,7 +120,7 @@ def draw_field(
     Raises
     ------
     ValueError
-        If an argument is no whole number or too small.
+        If a number is no whole number or too small, or `knobs` are no `Knobs`.
 
     Examples
     --------
@@ -136,54 +131,43 @@ def draw_field(
     ['background', 'cytoplasm', 'nucleus']
     >>> bool(((instances > 0) == (mask > 0)).all())
     True
+    >>> blurred = draw_field(slide=0, field=1, knobs=Knobs(blur=4))[0]
+    >>> bool(np.diff(blurred / 255, axis=0).std() < np.diff(image / 255, axis=0).std())
+    True
     """
-    for name, value in {"slide": slide, "field": field, "size": size, "seed": seed}.items():
+    knobs = Knobs() if knobs is None else knobs
+    _check(knobs, slide=slide, field=field, size=size, seed=seed)
+    # The second number keeps the streams apart: NumPy pads short seeds with zeros, so that
+    # [seed, slide] and [seed, slide, 0] would be one stream.
+    look = make_slide(seed, slide, knobs)
+    rng = np.random.default_rng([seed, 1, slide, field])
+    mask, instances = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint16)
+    plasma = _plasma(rng, size, look.extra.scale)
+    canvas = _Canvas(plasma, mask, instances, look.extra.scale)
+    if look.extra.mottle:  # by a stream of its own, so that the cells stay as they are
+        stain = np.random.default_rng([seed, 3, slide, field])
+        canvas.absorbance[...] += _mottle(stain, canvas, look)
+    kinds, white = _place_white(rng, canvas.extent, knobs)
+    red = _place_red(rng, canvas.extent, look.crowd, white)
+    _draw_red(rng, canvas, look, red, white)
+    _draw_debris(rng, canvas, look, red, knobs)
+    for i, kind in enumerate(kinds):  # last, for they lie on top of what they touch
+        _draw_white(rng, canvas, look, _KINDS[kind], white, i)
+    return photograph(rng, canvas.absorbance, look), mask, instances
+
+
+def _check(knobs: object, **numbers: object) -> None:
+    if not isinstance(knobs, Knobs):
+        raise ValueError(f"knobs must be Knobs, found {knobs!r}: write Knobs(blur=2), say")
+    for name, value in numbers.items():
         least = 64 if name == "size" else 0
         if not isinstance(value, (int, np.integer)) or value < least:
             raise ValueError(f"{name} must be a whole number of at least {least}, found {value!r}.")
-    # The second number keeps the two streams apart: NumPy pads short seeds with zeros, so that
-    # [seed, slide] and [seed, slide, 0] would be one stream.
-    look = _make_slide(np.random.default_rng([seed, 0, slide]))
-    rng = np.random.default_rng([seed, 1, slide, field])
-    empty = np.zeros((size, size))
-    canvas = _Canvas(_plasma(rng, size), empty.astype(np.uint8), empty.astype(np.uint16))
-    kinds, white = _place_white(rng, size)
-    red = _place_red(rng, size, look.crowd, white)
-    _draw_red(rng, canvas, look, red, white)
-    _draw_debris(rng, canvas, look, red)
-    for i, kind in enumerate(kinds):  # last, for they lie on top of what they touch
-        _draw_white(rng, canvas, look, _KINDS[kind], white, i)
-    return _photograph(rng, canvas.absorbance, look), canvas.mask, canvas.instances
 
 
-def _make_slide(rng: _Rng) -> _Slide:
-    """Draw the look of a slide."""
-    # The acidity of the buffer decides how the two dyes share out: acid slides have orange red
-    # cells and blue nuclei, alkaline ones greyish red cells and dark magenta nuclei.
-    buffer, strength = rng.uniform(0, 1), rng.uniform(0.8, 1.25)
-    red = np.array([0.06, 0.42, 0.50]) + buffer * np.array([0.28, 0.08, -0.14])
-    hue = np.clip(buffer + rng.uniform(-0.4, 0.4), 0, 1)
-    nucleus = np.array([1.05, 1.20, 0.42]) + hue * np.array([-0.33, 0.35, 0.30])
-    # A lamp is yellow without its blue filter, and cold with too much of it.
-    warmth = rng.uniform(-0.4, 1)
-    lamp = np.array([236 + 8 * warmth, 229.0, 228 - 34 * warmth]) + rng.normal(0, 4, 3)
-    return _Slide(
-        lamp=lamp * rng.uniform(0.84, 1.04),
-        red=strength * red * rng.uniform(0.85, 1.15, 3),
-        nucleus=strength**0.5 * nucleus * rng.uniform(0.9, 1.1, 3),
-        cytoplasm=strength * rng.uniform(0.8, 1.2, 3),
-        pallor=rng.uniform(0.4, 0.85),
-        crowd=rng.uniform(45, 140),
-        tilt=rng.uniform(-0.16, 0.16, 2),
-        vignette=rng.uniform(0, 0.22),
-        focus=rng.uniform(0.5, 1.2),
-        grain=rng.uniform(2.5, 5.5),
-    )
-
-
-def _plasma(rng: _Rng, size: int) -> np.ndarray:
+def _plasma(rng: Rng, size: int, scale: float) -> np.ndarray:
     """Return the absorbance of the dried plasma between the cells: faint, slow waves."""
-    t = np.arange(size) / _SIDE
+    t = np.arange(size) / _SIDE / scale
     film = np.zeros((size, size))
     for _ in range(3):
         (fy, fx), (py, px) = rng.uniform(1, 9, 2), rng.uniform(0, 2 * np.pi, 2)
@@ -191,14 +175,22 @@ def _plasma(rng: _Rng, size: int) -> np.ndarray:
     return (0.035 + 0.012 * film)[..., None] * np.array([0.7, 1.3, 0.8])
 
 
+def _mottle(rng: Rng, canvas: _Canvas, look: Slide) -> np.ndarray:
+    """Return the absorbance of stained protein on a slide that was not rinsed well."""
+    fine, coarse = (canvas.noise(rng, canvas.mask, width) for width in rng.uniform(1.2, 4.0, 2))
+    spots = look.extra.mottle * (fine + coarse) / np.sqrt(2)
+    return np.maximum(spots, -0.03)[..., None] * np.array([0.8, 1.2, 1.0])
+
+
 # --- where the cells lie -------------------------------------------------------------------------
 
 
-def _place_white(rng: _Rng, size: int) -> tuple[np.ndarray, _Cells]:
+def _place_white(rng: Rng, size: float, knobs: Knobs) -> tuple[np.ndarray, _Cells]:
     """Choose kinds and places of the white cells, 1 to 4 per 256 x 256 pixels, or none."""
-    count = max(1, int(rng.uniform(1.5, 5) * (size / _SIDE) ** 2))
-    if rng.uniform() < _EMPTY_SHARE:
-        count = 0
+    area, usual, chance = (size / _SIDE) ** 2, rng.uniform(1.5, 5), rng.uniform()
+    count = 0 if chance < _EMPTY_SHARE else max(1, int(usual * area))
+    if knobs.white is not None:
+        count = int(knobs.white * area + chance)  # right on average, also for 0.5 cells
     kinds = rng.choice(len(_KINDS), count, p=[k.share for k in _KINDS])
     low, high = np.array([k.radius for k in _KINDS])[kinds].reshape(-1, 2).T
     radii = rng.uniform(low, high)
@@ -213,7 +205,7 @@ def _place_white(rng: _Rng, size: int) -> tuple[np.ndarray, _Cells]:
 
 
 def _find_spot(
-    rng: _Rng, size: int, placed: list[tuple[float, float, float]], r: float
+    rng: Rng, size: float, placed: list[tuple[float, float, float]], r: float
 ) -> tuple[float, float, float] | None:
     """Find a place that hides no placed cell; every third one looks for a cell to touch."""
     sociable = rng.uniform() < 0.35
@@ -230,7 +222,7 @@ def _find_spot(
     return None
 
 
-def _place_red(rng: _Rng, size: int, crowd: float, white: _Cells) -> _Cells:
+def _place_red(rng: Rng, size: float, crowd: float, white: _Cells) -> _Cells:
     """Scatter red cells: they press against each other and against white ones, or overlap."""
     attempts = int(crowd * ((size + 2 * _RED_RADIUS) / _SIDE) ** 2)
     y, x = rng.uniform(-_RED_RADIUS, size + _RED_RADIUS, (2, attempts))
@@ -245,165 +237,107 @@ def _place_red(rng: _Rng, size: int, crowd: float, white: _Cells) -> _Cells:
     return _Cells(y[kept], x[kept], r[kept])
 
 
-# --- shapes: depth in pixels, > 0 inside, 0 on the outline ----------------------------------------
-
-
-def _window(size: int, y: float, x: float, reach: float) -> _Window:
-    """Cut the part of the field within `reach` of a point; they must meet.
-
-    Drawing each cell in its window instead of on the whole field is what makes a field cheap.
-    """
-    top, left = max(0, int(y - reach)), max(0, int(x - reach))
-    bottom, right = min(size, int(y + reach) + 2), min(size, int(x + reach) + 2)
-    rows, columns = np.arange(top, bottom) - y, np.arange(left, right) - x
-    return _Window((slice(top, bottom), slice(left, right)), rows[:, None], columns[None, :])
-
-
-def _blob(rng: _Rng, y: np.ndarray, x: np.ndarray, r: float, rough: float) -> np.ndarray:
-    """Return the depth inside a wavy ellipse of mean radius `r` around y, x = 0, 0."""
-    turn, e = rng.uniform(0, np.pi), 1 + rng.uniform(-1.2, 1.2) * rough
-    u, v = (x * np.cos(turn) + y * np.sin(turn)) * e, (y * np.cos(turn) - x * np.sin(turn)) / e
-    distance = np.sqrt(u * u + v * v) + 1e-9
-    # The waves are Fourier terms of the angle. Powers of a unit complex number are their cosines
-    # without a call of cos or arctan2 for each pixel.
-    z = (u + 1j * v) / distance
-    a = rng.normal(0, rough, 4) / np.arange(2, 6) * np.exp(1j * rng.uniform(0, 2 * np.pi, 4))
-    wave = (((a[3] * z + a[2]) * z + a[1]) * z + a[0]) * z * z
-    return r * (1 + wave.real) - distance
-
-
-def _join(a: np.ndarray, b: np.ndarray, k: float) -> np.ndarray:
-    """Return the union of two shapes, with the crease between them filled over `k` pixels."""
-    overlap = np.maximum(k - np.abs(a - b), 0)
-    return np.maximum(a, b) + overlap * overlap / (4 * k)
-
-
-def _cover(depth: np.ndarray, width: float = 1.6) -> np.ndarray:
-    """Return 1 inside, 0 outside and 0.5 on the outline: the edge of the labels."""
-    t = np.clip(0.5 + depth / width, 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _line(depth: np.ndarray, at: float, width: float) -> np.ndarray:
-    """Return a soft line, 1 high, that follows the outline at the depth `at`."""
-    t = np.clip(1 - np.abs(depth - at) / width, 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _noise(rng: _Rng, shape: tuple[int, ...], width: float) -> np.ndarray:
-    """Return smooth noise of unit variance."""
-    smooth = ndimage.gaussian_filter(rng.standard_normal(shape), width, mode="wrap", truncate=3)
-    return smooth * (2 * np.sqrt(np.pi) * width)  # what the filter takes from white noise
-
-
 # --- drawing -------------------------------------------------------------------------------------
 
 
-def _draw_red(rng: _Rng, canvas: _Canvas, look: _Slide, red: _Cells, white: _Cells) -> None:
+def _draw_red(rng: Rng, canvas: _Canvas, look: Slide, red: _Cells, white: _Cells) -> None:
     """Draw the red cells: discs, thin in the middle, flattened where they meet a neighbour."""
     other = _Cells(*(np.concatenate(pair) for pair in zip(red, white, strict=True)))
     on_top = np.append(rng.uniform(size=len(red.r)) < 0.25, np.zeros(len(white.r), bool))
     for i, (y, x, r) in enumerate(zip(*red, strict=True)):
-        w = _window(len(canvas.mask), y, x, 1.3 * r)
+        w = canvas.window(y, x, 1.3 * r)
         thickness, pallor = rng.normal(1, 0.07), look.pallor * rng.uniform(0.7, 1.2)
-        depth = _blob(rng, w.y, w.x, r, 0.055)
+        depth = blob(rng, w.y, w.x, r, 0.055)
         distance = np.hypot(other.y - y, other.x - x)
         near = (distance < r + other.r) & (distance > 0) & ~on_top & ~on_top[i]
         for j in np.flatnonzero(near):  # the chord of two circles is where two cells push
             chord = (distance[j] ** 2 + r**2 - other.r[j] ** 2) / (2 * distance[j]) - 0.7
             along = (w.y * (other.y[j] - y) + w.x * (other.x[j] - x)) / distance[j]
-            depth = -_join(-depth, along - chord, 4.0)
-        dip = _cover(depth - 0.5 * r, 0.7 * r)
-        body = _cover(depth) * (thickness * (1 - pallor * dip)) + 0.22 * _line(depth, 1.2, 2.0)
-        body -= 0.10 * _line(depth, -1.8, 2.0)  # edges bend light: a fine bright seam outside
+            depth = -join(-depth, along - chord, 4.0)
+        dip = cover(depth - 0.5 * r, 0.7 * r)
+        body = cover(depth) * (thickness * (1 - pallor * dip)) * (1 - look.extra.ghost)
+        body += 0.22 * look.extra.rim * line(depth, 1.2, 2.0)
+        body -= 0.10 * line(depth, -1.8, 2.0)  # edges bend light: a fine bright seam outside
         canvas.absorbance[w.at] += body[..., None] * look.red
 
 
-def _draw_debris(rng: _Rng, canvas: _Canvas, look: _Slide, red: _Cells) -> None:
+def _draw_debris(rng: Rng, canvas: _Canvas, look: Slide, red: _Cells, knobs: Knobs) -> None:
     """Draw what has the colour of nuclei and is none: platelets and precipitated stain."""
-    size = len(canvas.mask)
+    size = canvas.extent
     area = (size / _SIDE) ** 2
-    for _ in range(int(rng.uniform(3, 10) * area + 1)):
+    platelets = int(rng.uniform(3, 10) * area + 1)
+    if knobs.debris is not None:
+        platelets = int(knobs.debris * area + 0.5)
+    for _ in range(platelets):
         y, x = rng.uniform(0, size, 2)
         # A platelet upon a red cell looks like a nucleus in its cytoplasm, to beginners as well.
         if len(red.r) and rng.uniform() < 0.22:
             i = rng.integers(len(red.r))
             y, x = red.y[i] + rng.normal(0, 4), red.x[i] + rng.normal(0, 4)
         _draw_speck(rng, canvas, look, (y, x, rng.uniform(3, 6.5)), rng.uniform(0.3, 0.75))
-    for _ in range(int(rng.uniform(0, 2.2) * area)):  # precipitate comes in swarms of fine dots
+    swarms = int(rng.uniform(0, 2.2) * area)
+    if knobs.debris is not None:
+        swarms = int(knobs.debris / 6 * area + 0.5)
+    for _ in range(swarms):  # precipitate comes in swarms of fine dots
         y, x = rng.uniform(0, size, 2)
         for dy, dx in rng.normal(0, 9, (rng.integers(4, 14), 2)):
             _draw_speck(rng, canvas, look, (y + dy, x + dx, rng.uniform(0.8, 2.2)), 0.9)
 
 
 def _draw_speck(
-    rng: _Rng, canvas: _Canvas, look: _Slide, spot: tuple[float, float, float], density: float
+    rng: Rng, canvas: _Canvas, look: Slide, spot: tuple[float, float, float], density: float
 ) -> None:
     """Draw one small, grainy spot (y, x, radius) in the stain of the nuclei."""
-    y, x = np.clip(spot[:2], 0, len(canvas.mask) - 1)
-    w = _window(len(canvas.mask), y, x, 2 * spot[2] + 2)
-    depth = _blob(rng, w.y, w.x, spot[2], 0.25)
-    grain = 1 + 0.25 * _noise(rng, depth.shape, 1.0)
-    canvas.absorbance[w.at] += (density * _cover(depth, 2.4) * grain)[..., None] * look.nucleus
+    y, x = np.clip(spot[:2], 0, canvas.extent - 1)
+    w = canvas.window(y, x, 2 * spot[2] + 2)
+    depth = blob(rng, w.y, w.x, spot[2], 0.25)
+    grain = 1 + 0.25 * canvas.noise(rng, depth, 1.0)
+    canvas.absorbance[w.at] += (density * cover(depth, 2.4) * grain)[..., None] * look.nucleus
 
 
-def _draw_white(
-    rng: _Rng, canvas: _Canvas, look: _Slide, kind: _Kind, white: _Cells, i: int
-) -> None:
+def _draw_white(rng: Rng, canvas: _Canvas, look: Slide, kind: _Kind, white: _Cells, i: int) -> None:
     """Draw a white cell over what lies there, and label it."""
     r = float(white.r[i])
-    w = _window(len(canvas.mask), white.y[i], white.x[i], 1.4 * r)
-    body = _blob(rng, w.y, w.x, r, 0.07)
-    nucleus = np.minimum(_draw_lobes(rng, w, kind, r), body - 2.0)
-    cytoplasm = _stain_cytoplasm(rng, look, kind, body, nucleus)
-    clumps = 0.13 * _noise(rng, body.shape, 1.6) + 0.09 * _noise(rng, body.shape, 3.5)
-    dark = kind.density * rng.uniform(0.88, 1.08) * (1 + clumps + 0.18 * _line(nucleus, 1.2, 2.2))
-    inner = _cover(nucleus)[..., None]
+    w = canvas.window(white.y[i], white.x[i], 1.4 * r)
+    body = blob(rng, w.y, w.x, r, 0.07)
+    nucleus = np.minimum(_draw_lobes(rng, w, look, kind, r), body - 2.0)
+    cytoplasm = _stain_cytoplasm(rng, canvas, look, kind, (body, nucleus))
+    clumps = 0.13 * canvas.noise(rng, body, 1.6) + 0.09 * canvas.noise(rng, body, 3.5)
+    dark = kind.density * rng.uniform(0.88, 1.08) * (1 + clumps + 0.18 * line(nucleus, 1.2, 2.2))
+    inner = cover(nucleus)[..., None]
     filled = cytoplasm * (1 - inner) + inner * dark[..., None] * look.nucleus
-    outer = _cover(body)[..., None]
+    outer = cover(body)[..., None]
     below = canvas.absorbance[w.at]
-    below -= 0.05 * _line(body, -2.0, 2.2)[..., None]
+    below -= 0.05 * line(body, -2.0, 2.2)[..., None]
     below[...] = below * (1 - outer) + outer * filled
     canvas.instances[w.at][body > 0] = i + 1
     canvas.mask[w.at][body > 0] = 1
     canvas.mask[w.at][nucleus > 0] = 2
 
 
-def _draw_lobes(rng: _Rng, w: _Window, kind: _Kind, r: float) -> np.ndarray:
+def _draw_lobes(rng: Rng, w: Window, look: Slide, kind: _Kind, r: float) -> np.ndarray:
     """Return the depth inside a nucleus: lobes along an arc, melted into one."""
-    count = rng.integers(kind.lobes[0], kind.lobes[1] + 1)
-    ring, lobe, step = kind.lobe
+    extra = look.extra
+    count = rng.integers(kind.lobes[0], kind.lobes[1] + 1) + (extra.lobes if kind.lobe[2] else 0)
+    ring, lobe, step = kind.lobe[0] * extra.reach, kind.lobe[1] * extra.lobe, kind.lobe[2]
     angles = rng.uniform(0, 2 * np.pi) + step * np.arange(count) + rng.normal(0, 0.15, count)
     depth = np.full(np.broadcast_shapes(w.y.shape, w.x.shape), -2 * r)
     for angle in angles:
         out = r * ring * rng.uniform(0.85, 1.1)
         y, x = w.y - out * np.sin(angle), w.x - out * np.cos(angle)
-        piece = _blob(rng, y, x, r * lobe * rng.uniform(0.85, 1.12), 0.09)
-        depth = _join(depth, piece, 0.14 * r)
+        piece = blob(rng, y, x, r * lobe * rng.uniform(0.85, 1.12), 0.09)
+        depth = join(depth, piece, 0.14 * extra.bridge * r)
     return depth
 
 
 def _stain_cytoplasm(
-    rng: _Rng, look: _Slide, kind: _Kind, body: np.ndarray, nucleus: np.ndarray
+    rng: Rng, canvas: _Canvas, look: Slide, kind: _Kind, depths: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
     """Return the cytoplasm's absorbance, shape (h, w, 3): base, grains, rim and a clear zone."""
+    body, nucleus = depths
     width, contrast = kind.granule
     colour = np.array(kind.stain) * look.cytoplasm + kind.eosin * look.red
-    level = rng.uniform(0.8, 1.2) * (1 + contrast * _noise(rng, body.shape, width))
+    level = rng.uniform(0.8, 1.2) * (1 + contrast * canvas.noise(rng, body, width))
     # The rim keeps even the palest cell visible, also where it touches another.
-    level += 0.40 * _line(body, 1.2, 2.2) - 0.20 * _cover(nucleus + 3.0, 6.0)
+    level += 0.40 * look.extra.rim * line(body, 1.2, 2.2) - 0.20 * cover(nucleus + 3.0, 6.0)
     return np.maximum(level, 0.15)[..., None] * colour
-
-
-def _photograph(rng: _Rng, absorbance: np.ndarray, look: _Slide) -> np.ndarray:
-    """Return the camera's picture, uint8: lamp, focus, noise of light and camera."""
-    # float64 throughout: machines differ in the last bits of exp and cos, and in double precision
-    # such a difference does not reach the rounded grey level.
-    t = np.linspace(-1, 1, len(absorbance))
-    light = 1 + look.tilt[0] * t[:, None] + look.tilt[1] * t[None, :]
-    light = light - look.vignette * (t[:, None] ** 2 + t[None, :] ** 2) / 2
-    image = np.exp(-absorbance) * light[..., None] * look.lamp
-    blur = look.focus * rng.uniform(0.85, 1.25)  # the stage is never quite level
-    image = ndimage.gaussian_filter(image, (blur, blur, 0), truncate=3)
-    image += look.grain * np.sqrt(np.maximum(image, 0) / 255) * rng.standard_normal(image.shape)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
