@@ -74,5 +74,5 @@ def test_ctrl_c_is_a_clean_end_even_where_the_server_did_not_hear_it(tmp_path, m
 
 
 def test_a_port_that_is_none_is_refused(tmp_path):
-    with pytest.raises(UserError, match="from 1 to 65535, got 0"):
+    with pytest.raises(UserError, match="from 1 to 65535, found 0"):
         lab(tmp_path, tmp_path / "work", port=0)

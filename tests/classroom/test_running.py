@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from unet_helpers.classroom.execution import NotebookFailed, write_in_place
 from unet_helpers.classroom.files import UserError
 from unet_helpers.classroom.running import check_data_home, run_series
 
@@ -88,14 +89,36 @@ def test_a_file_that_is_no_notebook_fails_alone(tmp_path, write_notebook, capsys
     )
 
 
-@pytest.mark.parametrize(
-    ("home", "said"), [(None, "is not set"), ("nowhere", "which is no folder")]
-)
-def test_a_real_set_needs_its_folder(home, said, tmp_path, monkeypatch):
+@pytest.mark.parametrize("home", [None, "nowhere", ""])
+def test_a_real_set_needs_its_folder(home, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.delenv("UNET_DATA_HOME", raising=False)
-    if home:
+    if home is not None:
         monkeypatch.setenv("UNET_DATA_HOME", home)
     check_data_home("cells")
-    with pytest.raises(UserError, match=f"'membranes'.*{said}"):
+    said = "'membranes' is expected in this folder, which does not exist.*data fetch membranes"
+    with pytest.raises(UserError, match=said):
         check_data_home("membranes")
+    folder = tmp_path / (home or "unet-data") / "isbi2012_membrane"
+    folder.mkdir(parents=True)
+    check_data_home("membranes")
+
+
+def test_an_unknown_set_is_told_before_anything_runs(series):
+    with pytest.raises(UserError, match=r"one of cells, membranes, .*, found 'brains'"):
+        run_series(*series, "brains")
+    assert not series[1].exists()
+
+
+def test_pictures_that_may_not_be_stored_are_not(tmp_path, write_notebook, monkeypatch):
+    """Even where the set lies in the default folder, which no variable names."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "unet-data" / "camvid").mkdir(parents=True)
+    path = tmp_path / "notebooks" / "05.ipynb"
+    write_notebook(path, "from unet_helpers import load", "load('streets')")
+    before = path.read_bytes()
+    with pytest.raises(NotebookFailed, match="whose terms do not allow it"):
+        write_in_place([path])
+    assert path.read_bytes() == before

@@ -63,7 +63,7 @@ def test_records_come_back_in_order(record_file, capsys):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [({}, "no bound"), ({"at_least": 0.5, "record": "f1"}, "'iou', 'dice' or None, got 'f1'")],
+    [({}, "no bound"), ({"at_least": 0.5, "record": "f1"}, "'iou', 'dice' or None, found 'f1'")],
 )
 def test_a_call_that_means_nothing_is_refused(arguments, said):
     with pytest.raises(ValueError, match=said):

@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from unet_helpers.data.catalogue import STORING
+
 from .canonical import canonicalise, clear_outputs, code_cells, to_bytes
 from .files import write_atomically
 
@@ -80,7 +82,7 @@ def kernel_environment(dataset: str | None = None, **more: str) -> dict[str, str
         as an absolute path.
     """
     environment = with_absolute_data_home(os.environ) | {"PYTHONHASHSEED": "0"}
-    for ours in ("UNET_DATASET", "UNET_RUN_RECORD"):
+    for ours in ("UNET_DATASET", "UNET_RUN_RECORD", STORING):
         environment.pop(ours, None)
     if dataset is not None:
         environment["UNET_DATASET"] = dataset
@@ -120,11 +122,12 @@ def storing_environment(**more: str) -> dict[str, str]:
     -------
     dict of str to str
         As `kernel_environment` without a data set, and without ``UNET_DATA_HOME``: what is
-        stored must not depend on which real data somebody happens to have.
+        stored must not depend on which real data somebody happens to have. In it, `load` refuses
+        sets whose terms do not allow to store pictures of them.
     """
     environment = kernel_environment(**more)
     environment.pop("UNET_DATA_HOME", None)
-    return environment
+    return {**environment, STORING: "1"}
 
 
 def attempt(

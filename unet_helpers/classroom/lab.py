@@ -41,7 +41,7 @@ def lab(
         JupyterLab's exit status, 0 after Ctrl-C.
     """
     if port is not None and not 1 <= port <= 65535:
-        raise UserError(f"expected a port from 1 to 65535, got {port}; leave it out to get one")
+        raise UserError(f"expected a port from 1 to 65535, found {port}; leave it out to get one")
     refresh(notebooks_dir, work_dir)
     command = lab_command(work_dir, browser=browser, port=port)
     print("Starting JupyterLab on your working copies; Ctrl-C here ends it.", flush=True)

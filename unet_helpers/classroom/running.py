@@ -1,6 +1,5 @@
 """Run the series without a browser: a page a notebook, and a table of what they came to."""
 
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from nbformat import ValidationError
 from tqdm import tqdm
 
-from unet_helpers.data.catalogue import LOADERS
+from unet_helpers.data.catalogue import ENTRIES, absence, data_home
 
 from .execution import Execution, OnCell, attempt, kernel_environment
 from .files import UserError, choose_notebooks
@@ -43,7 +42,7 @@ def run_series(
     Raises
     ------
     UserError
-        If there is no such notebook, or no place that could hold the data set.
+        If there is no such notebook, or the data set is unknown or not there.
     """
     check_data_home(dataset)
     pages = build_dir / dataset
@@ -59,7 +58,7 @@ def run_series(
 
 
 def check_data_home(dataset: str) -> None:
-    """Check that a data set is known and, unless embedded, can be looked for at all.
+    """Check that a data set is known and, unless embedded, that its folder is there.
 
     Parameters
     ----------
@@ -69,24 +68,17 @@ def check_data_home(dataset: str) -> None:
     Raises
     ------
     UserError
-        If ``UNET_DATA_HOME`` is not set or names no folder.
+        If there is no such set, or no folder of it under the data home; the message says how to
+        get it.
     """
     if dataset == EMBEDDED:
         return
-    if dataset not in LOADERS:
-        known = ", ".join([EMBEDDED, *LOADERS])
+    if dataset not in ENTRIES:
+        known = ", ".join([EMBEDDED, *ENTRIES])
         raise UserError(f"the data set must be one of {known}, found '{dataset}'; correct the name")
-    home = os.environ.get("UNET_DATA_HOME", "")
-    if not home:
-        raise UserError(
-            f"the data set '{dataset}' is read from the folder that the environment variable "
-            f"UNET_DATA_HOME names, and it is not set; set it, or run on '{EMBEDDED}'"
-        )
-    if not Path(home).expanduser().is_dir():
-        raise UserError(
-            f"expected UNET_DATA_HOME to name the folder that holds the data set '{dataset}', "
-            f"got '{home}', which is no folder; set it to the right one, or run on '{EMBEDDED}'"
-        )
+    absent = absence(ENTRIES[dataset], data_home())
+    if absent:
+        raise UserError(absent)
 
 
 def _run_one(path: Path, pages: Path, dataset: str) -> Result:

@@ -88,7 +88,7 @@ from the top, and compare what you changed with the original notebook
             f"the target of '{score_name}' has no bound; give at_least=, at_most= or both"
         )
     if record is not None and record not in COLUMNS:
-        raise ValueError(f"record must be 'iou', 'dice' or None, got {record!r}")
+        raise ValueError(f"record must be 'iou', 'dice' or None, found {record!r}")
     result = Record(score_name, float(value), at_least, at_most, record)
     if file_name := os.environ.get(RECORD_FILE):
         _append(Path(file_name), result)

@@ -1,23 +1,24 @@
 """From a name to `Samples`: the embedded set, and through the catalogue every other one."""
 
-import dataclasses
 import importlib
 from functools import partial
 
-from unet_helpers.data import cells
 from unet_helpers.data.samples import Arrays, Record, Samples
 
 CELLS_SLIDES, CELLS_FIELDS = 30, 3
 
 
-def load(name: str) -> Samples:
+def load(name: str, download: bool = False) -> Samples:
     """Load a data set by name.
 
     Parameters
     ----------
     name : str
         ``"cells"``, drawn on the spot and offline (90 fields of 30 blood smears), or a set of the
-        catalogue, such as ``"membranes"``: read from ``UNET_DATA_HOME`` where it lies there.
+        catalogue, such as ``"membranes"``: read from the folder that ``UNET_DATA_HOME`` names.
+    download : bool
+        Get a set of the catalogue that is not there, after printing its size and its terms; by
+        default that is an error which names the command that gets it.
 
     Returns
     -------
@@ -29,21 +30,24 @@ def load(name: str) -> Samples:
     ValueError
         If no set has this name.
     DataError
-        If the set's folder is absent or unfit.
+        If the set's folder is absent or unfit, or its release cannot be got.
 
     Examples
     --------
     >>> load("cells")
     Samples 'cells': 90 images in 30 groups; classes background, cytoplasm, nucleus
     """
+    # Both are looked up by name: the core is what every set needs, and no set's own code.
     if name == "cells":
         return _load_cells()
-    # Looked up by name: the core stays free of what only some need.
     catalogue = importlib.import_module("unet_helpers.data.catalogue")
-    return dataclasses.replace(catalogue.load_public(name), name=name)
+    samples: Samples = catalogue.load_public(name, download)
+    return samples
 
 
 def _load_cells() -> Samples:
+    cells = importlib.import_module("unet_helpers.data.cells")
+
     def draw(slide: int, field: int) -> Arrays:
         return Arrays(*cells.draw_field(slide, field))
 
