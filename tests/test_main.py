@@ -47,7 +47,7 @@ def test_the_help_of_each_command_ends_with_an_example(command, capsys):
     [
         (["run", "--only", "07"], "no notebook's name starts with '07'"),
         (["run", "--dataset", "membranes"], "UNET_DATA_HOME"),
-        (["run", "--dataset", "mebranes"], "one of cells, membranes, found 'mebranes'"),
+        (["run", "--dataset", "mebranes"], "found 'mebranes'; correct the name"),
         (["reset", "0"], "fits 2 notebooks"),
         (["lab", "--port", "0"], "from 1 to 65535"),
     ],

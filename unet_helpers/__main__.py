@@ -136,7 +136,35 @@ def _add_execute(commands: Any) -> None:
     parser.set_defaults(handler=_execute)
 
 
-COMMANDS = (_add_lab, _add_run, _add_refresh, _add_reset, _add_execute)
+def _add_data(commands: Any) -> None:
+    parser = add_command(
+        commands, "data", "list the public data sets, show one, or fetch one", "data fetch nuclei"
+    )
+    parser.add_argument(
+        "what", nargs="?", default="list", choices=("list", "show", "fetch", "page"), help="what"
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the set, to show or fetch it")
+    parser.add_argument(
+        "--file",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="a file of its release that you have already (may be given several times)",
+    )
+    parser.set_defaults(handler=_data)
+
+
+def _add_doctor(commands: Any) -> None:
+    from unet_helpers.data.doctor.arguments import add_arguments
+
+    purpose = "check images and masks for what would spoil a training"
+    parser = add_command(commands, "doctor", purpose, "doctor images masks")
+    add_arguments(parser)
+    parser.set_defaults(handler=_doctor)
+
+
+COMMANDS = (_add_lab, _add_run, _add_refresh, _add_reset, _add_execute, _add_data, _add_doctor)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -184,6 +212,27 @@ def _execute(options: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom import data_sets
+
+    if options.what in ("list", "page"):
+        return data_sets.list_sets() if options.what == "list" else data_sets.print_page()
+    if options.name is None:
+        raise UserError(f"'data {options.what}' needs the name of a set; 'data list' tells them")
+    if options.what == "show":
+        return data_sets.show_set(options.name)
+    return data_sets.fetch_set(options.name, options.file)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from unet_helpers.data.doctor.command import run
+
+    try:
+        return run(options)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _working_copies(notebooks: Path) -> Path:

@@ -53,6 +53,22 @@ EXERCISES = {
             (lambda a, b: set(b) - set(a), "the answer is slide 2"),
         ],
     ),
+    "stranger_masks": (
+        (),
+        [
+            {"mask_values": {0: 0, 7: 1}, "ignore_value": 255},
+            {"mask_values": {7: 1, 0: 0}, "ignore_value": 255, "class_names": ["no", "yes"]},
+        ],
+        [
+            ({"mask_values": {0: 0, 7: 1}}, "which value marks the undecided"),
+            ({"mask_values": {0: 0, 7: 1, 255: 2}}, "no class"),
+            ({"mask_values": {0: 0, 7: 1, 255: 0}}, "as ignore_value"),
+            ({"mask_values": {0: 1, 7: 0}, "ignore_value": 255}, "class 1"),
+            ({"ignore_value": 255}, "refuses: the mask"),
+            ({"values": {0: 0, 7: 1}}, "unexpected keyword argument 'values'"),
+            ([0, 7, 255], "found a list"),
+        ],
+    ),
     "conv_parameters": (
         (),
         [lambda k, i, o: k * k * i * o + o, lambda k, i, o: (k**2 * i + 1) * o],

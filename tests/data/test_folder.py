@@ -80,14 +80,6 @@ def test_compressed_tiff_is_read(tmp_path: Path, compression: str) -> None:
     np.testing.assert_array_equal(read_pixels(tmp_path / "a.tif"), GREY)
 
 
-def test_a_tiff_that_stores_its_channels_apart_is_refused_or_read_right(tmp_path: Path) -> None:
-    planes = RNG.integers(0, 256, (3, 6, 8), np.uint8)
-    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
-    with pytest.raises(DataError) as error:
-        read_pixels(tmp_path / "a.tif")
-    assert_says(error, "a.tif", "(3, 6, 8)")
-
-
 def test_a_one_bit_mask_holds_0_and_1(tmp_path: Path) -> None:
     folders = write_set(tmp_path, {"a": HALVES})
     Image.fromarray(HALVES.astype(bool)).save(tmp_path / "masks" / "a.png")
@@ -250,10 +242,10 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
 
 def test_no_pairs_in_an_empty_folder(tmp_path: Path) -> None:
     images, masks = write_set(tmp_path, {"a": HALVES})
-    (images / "a.png").rename(images / "a.jpg")
+    (images / "a.png").rename(images / "a.dcm")
     with pytest.raises(DataError) as error:
         read_folder(images, masks)
-    assert_says(error, images, "PNG or TIFF", "found only .jpg", "convert the files")
+    assert_says(error, images, ".png .jpg", "found only .dcm", "convert the files")
 
 
 def test_image_without_its_mask(tmp_path: Path) -> None:
@@ -348,7 +340,7 @@ def test_two_files_with_one_stem(tmp_path: Path) -> None:
     write(images / "a.tif", GREY)
     with pytest.raises(DataError) as error:
         read_folder(images, masks)
-    assert_says(error, images / "a.tif", "one file for each stem", "a.png", "remove one")
+    assert_says(error, masks / "a.png", "one partner", "2 candidates, a.png, a.tif", "remove or")
 
 
 @pytest.mark.parametrize("second", [(6, 8), (5, 5)])
@@ -358,7 +350,7 @@ def test_tiff_of_several_pages(tmp_path: Path, second: tuple[int, int]) -> None:
     Image.fromarray(GREY).save(path, save_all=True, append_images=more)
     with pytest.raises(DataError) as error:
         read_pixels(path)
-    assert_says(error, path, "one grey or RGB page", "found", "a file of its own")
+    assert_says(error, path, "one page", "found 2 pages of 6 x 8", "pages=0", "pages='stack'")
 
 
 def test_mask_in_colours(tmp_path: Path) -> None:
@@ -371,17 +363,11 @@ def test_mask_of_floats(tmp_path: Path) -> None:
     images, masks = write_set(tmp_path, {"a": HALVES})
     (masks / "a.png").unlink()
     write(masks / "a.tif", HALVES.astype(np.float32))
+    np.testing.assert_array_equal(read_folder(images, masks)[0].mask, HALVES)
+    write(masks / "a.tif", HALVES.astype(np.float32) * 0.5)
     with pytest.raises(DataError) as error:
         read_folder(images, masks)
-    assert_says(error, masks / "a.tif", "whole numbers", "found dtype float32", "class ids")
-
-
-def test_masks_named_with_a_suffix_are_shown_as_they_are_named(tmp_path: Path) -> None:
-    images, masks = write_set(tmp_path, {"a": HALVES})
-    (masks / "a.png").rename(masks / "a_mask.png")
-    with pytest.raises(DataError) as error:
-        read_folder(images, masks)
-    assert_says(error, images / "a.png", "found names like 'a_mask.png'", "the same stem")
+    assert_says(error, masks / "a.tif", "whole numbers", "found dtype float32", "0.5", "class ids")
 
 
 def test_a_smoothed_mask_is_recognised(tmp_path: Path) -> None:

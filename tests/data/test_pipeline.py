@@ -1,13 +1,16 @@
 """Batches: image and mask move together, and a batch is a function of its seed and number."""
 
+import dataclasses
+import hashlib
+
 import numpy as np
 import pytest
 from builders import assert_says, make_samples, telling_samples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unet_helpers.data.pipeline import ORIENTATIONS, batches, crop_batch, orient
-from unet_helpers.data.samples import DataError, Samples
+from unet_helpers.data.pipeline import LAG, ORIENTATIONS, batches, crop_batch, orient
+from unet_helpers.data.samples import DataError, Samples, _Cache
 
 SQUARE = np.arange(9).reshape(3, 3)
 ALL = [orient(SQUARE, which).tolist() for which in range(ORIENTATIONS)]
@@ -171,6 +174,90 @@ def test_no_samples_are_refused_at_once() -> None:
         assert_says(error, "samples", "at least one image", "found none", "check the split")
 
 
+def test_any_object_may_augment_and_hears_what_it_needs() -> None:
+    heard = []
+
+    def augment(image, mask, *, seed, size, near, ignore_value):  # type: ignore[no-untyped-def]
+        heard.append((image.dtype, image.shape, mask.shape, size, near, ignore_value))
+        assert isinstance(seed, np.random.Generator)
+        return np.full((size, size, 1), 0.5, np.float32), mask[:size, :size]
+
+    def meet(samples, index, position, rng):  # type: ignore[no-untyped-def]
+        return (index, (position, 1)) if position % 2 else (0, None)
+
+    images, masks = crop_batch(
+        telling_samples((9, 9)), 1, size=4, batch_size=2, augment=augment, meet=meet
+    )
+    assert (images == 0.5).all()
+    assert (masks[0] == telling_samples((9, 9))[0].mask[:4, :4, None]).all()
+    usual = (np.uint8, (9, 9, 1), (9, 9), 4)
+    assert heard == [(*usual, None, None), (*usual, (3, 1), None)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "220b3e87f54d1332"),
+        ({"colour": 0.05}, "d15fef987f77d5da"),
+        ({"augment": False}, "4608520132b2eaf6"),
+        ({"colour": 0.3, "seed": 4}, "809e7938962794ee"),
+    ],
+)
+def test_the_usual_batches_are_those_of_the_stored_results(settings: dict, expected: str) -> None:
+    """Hashes taken before augmentation objects, `meet` and `reuse` came in."""
+    samples = telling_samples((16, 16), (20, 11), (5, 30), channels=3)
+    digest = hashlib.sha256()
+    for number in (0, 1, 7):
+        for part in crop_batch(samples, number, size=8, batch_size=5, **settings):
+            digest.update(part.tobytes())
+    assert digest.hexdigest()[:16] == expected
+
+
+# --- sets larger than memory ------------------------------------------------------------------
+
+
+def drawn(samples: Samples, crops: int, **settings: int) -> list[int]:
+    """The images that the first crops are cut from."""
+    return crop_batch(samples, 0, size=2, batch_size=crops, **settings)[1][:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("reuse", [1, 2, 4, 8])
+def test_with_reuse_each_image_serves_as_often_as_asked_before_it_is_forgotten(reuse: int) -> None:
+    rows, before = 50, (reuse - 1) * LAG  # so many images are under way from the start
+    counts = np.bincount(drawn(constant_samples(90), rows * reuse, reuse=reuse), minlength=90)
+    assert counts.max() == reuse
+    assert (counts == reuse).sum() >= rows - before
+    assert (counts > 0).sum() == rows + before
+
+
+@pytest.mark.parametrize("reuse", [2, 4, 8])
+def test_with_reuse_a_batch_of_8_is_cut_from_8_images(reuse: int) -> None:
+    dealt = drawn(constant_samples(90), 640, reuse=reuse)
+    # Where one round ends and the next begins, an image may meet itself.
+    alone = [len(set(dealt[i : i + 8])) for i in range(0, 640, 8)]
+    assert np.mean(np.array(alone) == 8) > 0.9
+    assert min(alone) >= 6
+
+
+@pytest.mark.parametrize(("reuse", "at_most"), [(1, 1.0), (4, 0.27), (8, 0.145)])
+def test_reuse_decodes_an_image_once_for_all_its_crops(reuse: int, at_most: float) -> None:
+    reads: list[int] = []
+    pairs = [(np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4), np.uint8))] * 400
+    window = (reuse * LAG + 1) * 32  # bytes: what the docstring says is enough
+    samples = make_samples(pairs, on_read=reads.append, _cache=_Cache(window))
+    for number in range(200):
+        crop_batch(samples, number, size=2, reuse=reuse)
+    steady = reads[8 * reuse * LAG :]
+    assert len(steady) / 1600 <= at_most
+
+
+@pytest.mark.parametrize("reuse", [0, -1])
+def test_reuse_below_1_is_refused(reuse: int) -> None:
+    with pytest.raises(ValueError) as error:
+        crop_batch(SAMPLES, 0, reuse=reuse, **SMALL)
+    assert_says(error, "reuse", "at least 1", f"found {reuse}")
+
+
 # --- tf.data ----------------------------------------------------------------------------------
 
 
@@ -184,6 +271,32 @@ def test_batches_are_crop_batches_one_after_the_other(start: int) -> None:
         expected = crop_batch(SAMPLES, number, **settings)
         np.testing.assert_array_equal(images, expected[0])
         np.testing.assert_array_equal(masks, expected[1])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_the_order_does_not_depend_on_the_workers(workers: int) -> None:
+    small = constant_samples(20)
+    small = dataclasses.replace(small, _cache=_Cache(100))  # the workers fight for six images
+    settings = {"size": 2, "batch_size": 3, "seed": 1, "reuse": 2}
+    stream = batches(small, workers=workers, **settings).take(30).as_numpy_iterator()
+    for number, (images, masks) in enumerate(stream):
+        expected = crop_batch(small, number, **settings)
+        np.testing.assert_array_equal(images, expected[0])
+        np.testing.assert_array_equal(masks, expected[1])
+
+
+def test_what_fails_while_training_is_told() -> None:
+    def read_on(index: int) -> None:
+        if index == 2:
+            raise DataError("image 2: a readable file is expected, found none: replace it")
+
+    pairs = [(np.zeros((4, 4, 1), np.uint8), np.zeros((4, 4), np.uint8))] * 3
+    samples = make_samples(pairs, on_read=read_on)
+    order = drawn(constant_samples(3), 3)
+    start = next(n for n in range(3) if order[n] != 2)
+    stream = batches(samples, size=4, batch_size=1, start=start)
+    with pytest.raises(Exception, match="image 2: a readable file is expected"):
+        list(stream.take(6).as_numpy_iterator())
 
 
 def test_batches_tell_their_shapes_to_keras() -> None:

@@ -1,6 +1,7 @@
 """Samples: lazily decoded, cut into parts without tearing groups, and counted."""
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -279,6 +280,40 @@ def test_class_share_counts_labelled_pixels_over_the_set(rows: list[list[int]]) 
     expected = [pixels.count(i) / len(pixels) for i in range(3)]
     assert list(samples.class_share()) == list(THREE_CLASSES)
     assert list(samples.class_share().values()) == pytest.approx(expected)
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 1, 2, 255]), min_size=1), min_size=1, max_size=5))
+def test_pixel_counts_are_those_of_each_mask(rows: list[list[int]]) -> None:
+    pairs = [(np.zeros((1, len(row), 1), np.uint8), np.array([row], np.uint8)) for row in rows]
+    samples = make_samples(pairs, class_names=THREE_CLASSES, ignore_value=255)
+    for part in (samples, samples.binary(["nucleus"]), samples[::-1]):
+        counts = part.pixel_counts()
+        assert counts.shape == (len(rows), part.num_classes)
+        for row, sample in zip(counts.tolist(), part, strict=True):
+            assert row == [int((sample.mask == i).sum()) for i in range(part.num_classes)]
+
+
+def test_counted_masks_are_not_decoded_again() -> None:
+    samples, reads = counted(class_names=THREE_CLASSES, _cache=_Cache(1))
+    samples.pixel_counts()
+    samples[1:].binary("nucleus").pixel_counts()
+    samples.class_share()
+    assert reads == [0, 1, 2, 3, 4]
+
+
+def test_a_part_of_a_mask_is_relabelled_like_the_whole() -> None:
+    binary = three_classes().binary("nucleus")
+    np.testing.assert_array_equal(
+        binary.relabel(binary.stored(0).mask[:, 1:3]), binary[0].mask[:, 1:3]
+    )
+
+
+def test_threads_share_the_cache_without_losing_count() -> None:
+    one = FIVE[0][0].nbytes + FIVE[0][1].nbytes
+    samples, _ = counted(FIVE * 8, _cache=_Cache(3 * one))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(samples.arrays, list(range(40)) * 50))
+    assert samples._cache.used == one * len(samples._cache.kept) == 3 * one
 
 
 def test_class_share_of_a_binary_set_is_that_of_its_masks() -> None:

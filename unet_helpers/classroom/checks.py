@@ -4,11 +4,17 @@ A verdict is "not attempted yet", "correct", or a hint about the particular mist
 """
 
 import math
+import re
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unet_helpers.data.formats.folder import read_folder
+from unet_helpers.data.samples import Samples
 
 UNTOUCHED = "Not attempted yet: replace the dots in the cell above, run it, then run this cell."
 
@@ -126,6 +132,45 @@ def leaking_groups(function: Callable[..., Any]) -> None:
         return None if not set(function(ours, ["slide 9"])) else "without a leak it must be empty."
 
     _verdict(attempt)
+
+
+def stranger_masks(answer: Any) -> None:
+    """Notebook 01: arguments of `read_folder` for masks of 0, 7 and, undecided, 255."""
+
+    def attempt() -> str | None:
+        if (gap := _no_answer(answer)) is not None:
+            return gap
+        if not isinstance(answer, dict):
+            return f"a dict of arguments is expected, found a {type(answer).__name__}."
+        try:
+            samples = _read_strange_mask(answer)
+        except TypeError as error:  # an argument that read_folder does not have
+            return f"{error}; help(read_folder) lists the arguments."
+        except ValueError as error:
+            if answer.get("mask_values") == {0: 0, 7: 1}:
+                return "0 and 7 are settled; say which value marks the undecided pixels."
+            said = re.sub(r"\S*a\.npy", "the mask", str(error)).rstrip(".")
+            return f"read_folder refuses: {said}."
+        if samples.num_classes > 2:
+            return "there are two classes; undecided pixels are no class: name their value instead."
+        if samples.ignore_value is None:
+            return "the undecided pixels are read as a class; name their value as ignore_value."
+        if samples[0].mask.tolist() != [[0, 1], [1, 255]]:
+            return "background must become class 0 and foreground class 1: look at mask_values."
+        return None
+
+    _verdict(attempt)
+
+
+def _read_strange_mask(arguments: dict[str, Any]) -> Samples:
+    """Read a folder with one mask of the values 0, 7 and 255, and decode it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, pixels in (("images", [[0, 9], [9, 0]]), ("masks", [[0, 7], [7, 255]])):
+            (Path(folder) / kind).mkdir()
+            np.save(Path(folder) / kind / "a.npy", np.array(pixels, np.uint8))
+        samples = read_folder(Path(folder) / "images", Path(folder) / "masks", **arguments)
+        _ = samples[0]  # decoded while the files are there, and kept
+        return samples
 
 
 def conv_parameters(function: Callable[..., Any]) -> None:

@@ -1,9 +1,11 @@
-"""Batches for training: random crops, joint flips and quarter turns, fed through ``tf.data``.
+"""Batches for training: random crops, image and mask moved together, fed through ``tf.data``.
 
 A batch is a pure function of (samples, seed, batch number). That makes a run repeatable, and one
 that was interrupted can go on with exactly the batches that it would have seen.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 ORIENTATIONS = 8
+LAG = 4  # images that are dealt from one crop of an image to the next
+Augment = bool | Callable[..., tuple[NDArray[np.float32], NDArray[Any]]]
+Place = Callable[[Samples, int, int, np.random.Generator], tuple[int, tuple[int, int] | None]]
 
 
 def orient(array: NDArray[Any], which: int) -> NDArray[Any]:
@@ -47,12 +52,14 @@ def crop_batch(
     size: int = 128,
     batch_size: int = 8,
     seed: int = 0,
-    augment: bool = True,
+    augment: Augment = True,
     colour: float = 0.0,
+    meet: Place | None = None,
+    reuse: int = 1,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Batch `number` of an endless sequence of random crops.
 
-    Every image serves once before any serves twice; the order is shuffled anew in each round.
+    Every image serves once (`reuse` times) in each round; the order is shuffled anew every round.
 
     Parameters
     ----------
@@ -66,10 +73,18 @@ def crop_batch(
         Crops in a batch.
     seed : int
         The same seed gives the same batches.
-    augment : bool
-        Whether to flip and turn image and mask, together.
+    augment : bool or callable
+        Whether to flip and turn image and mask, together; or an object such as `Augmentation`,
+        called as ``augment(image, mask, seed=..., size=..., near=..., ignore_value=...)``.
     colour : float
         How far the brightness of each channel may vary, as a share, below 1; the mask stays.
+    meet : callable, optional
+        An object such as `Meet`, which centres a share of the crops on pixels of rare classes;
+        called as ``meet(samples, image number, crop number, rng)``.
+    reuse : int
+        Crops to cut from an image before it is forgotten, for sets larger than memory: each image
+        comes up this often, every ``LAG`` (4) newly dealt images, and is decoded once for all of
+        them; about ``4 * reuse`` decoded images are kept meanwhile. 8 suits images of 1024 x 1024.
 
     Returns
     -------
@@ -81,7 +96,7 @@ def crop_batch(
     Raises
     ------
     ValueError
-        If there are no samples.
+        If there are no samples, or `reuse` is below 1.
     DataError
         If the images differ in their number of channels.
 
@@ -94,31 +109,63 @@ def crop_batch(
     """
     if not len(samples):
         raise ValueError("samples must hold at least one image, found none: check the split")
-    rounds: dict[int, NDArray[np.int64]] = {}
+    if reuse < 1:
+        raise ValueError(f"reuse must be at least 1, found {reuse}: 1 cuts one crop an image")
     images, masks = [], []
     for position in range(number * batch_size, (number + 1) * batch_size):
-        turn, place = divmod(position, len(samples))
-        if turn not in rounds:
-            rounds[turn] = np.random.default_rng([seed, 0, turn]).permutation(len(samples))
+        index = _dealt(position, len(samples), seed, reuse)
         rng = np.random.default_rng([seed, 1, position])
-        image, mask = _crop(samples, int(rounds[turn][place]), size, rng)
-        which = int(rng.integers(ORIENTATIONS)) if augment else 0
-        images.append(_tint(to_float(orient(image, which)), colour, rng))
-        masks.append(orient(mask, which)[..., None])
+        index, near = meet(samples, index, position, rng) if meet else (index, None)
+        image, mask, _ = samples.stored(index)
+        if callable(augment):
+            image, mask = augment(
+                image, mask, seed=rng, size=size, near=near, ignore_value=samples.ignore_value
+            )
+        else:
+            image, mask = _crop(image, mask, size, near, rng)
+            which = int(rng.integers(ORIENTATIONS)) if augment else 0
+            image, mask = to_float(orient(image, which)), orient(mask, which)
+        images.append(_tint(image, colour, rng))
+        masks.append(samples.relabel(mask)[..., None])
     _check_channels(images, samples)
     return np.stack(images), np.stack(masks)
 
 
+def _dealt(position: int, total: int, seed: int, reuse: int) -> int:
+    """The image that a crop is cut from.
+
+    Every `reuse` crops a new image is dealt. The crops beside its first are second, third, ...
+    crops of images dealt `LAG`, twice `LAG`, ... turns before, which are still in memory.
+    """
+    row, visit = divmod(position, reuse)
+    turn, place = divmod(row + (reuse - 1 - visit) * LAG, total)
+    return int(_order(seed, turn, total)[place])
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, turn: int, total: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, 0, turn]).permutation(total)
+
+
 def _crop(
-    samples: Samples, index: int, size: int, rng: np.random.Generator
+    image: NDArray[Any],
+    mask: NDArray[Any],
+    size: int,
+    near: tuple[int, int] | None,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    image, mask, _ = samples.arrays(index)
     lack = [max(0, size - length) for length in mask.shape]
     if any(lack):
         around = [(missing // 2, missing - missing // 2) for missing in lack]
         image = np.pad(image, [*around, (0, 0)], mode="symmetric")
         mask = np.pad(mask, around, mode="symmetric")
-    top, left = (int(rng.integers(length - size + 1)) for length in mask.shape)
+    if near is None:
+        top, left = (int(rng.integers(length - size + 1)) for length in mask.shape)
+    else:
+        starts = [
+            pixel + missing // 2 - size // 2 for pixel, missing in zip(near, lack, strict=True)
+        ]
+        top, left = (min(max(s, 0), n - size) for s, n in zip(starts, mask.shape, strict=True))
     window = np.s_[top : top + size, left : left + size]
     return image[window], mask[window]
 
@@ -148,9 +195,12 @@ def batches(
     size: int = 128,
     batch_size: int = 8,
     seed: int = 0,
-    augment: bool = True,
+    augment: Augment = True,
     colour: float = 0.0,
+    meet: Place | None = None,
+    reuse: int = 1,
     start: int = 0,
+    workers: int = 2,
 ) -> "tf.data.Dataset":
     """An endless ``tf.data`` pipeline of `crop_batch`, prepared while the model works.
 
@@ -158,10 +208,12 @@ def batches(
 
     Parameters
     ----------
-    samples, size, batch_size, seed, augment, colour
+    samples, size, batch_size, seed, augment, colour, meet, reuse
         As in `crop_batch`.
     start : int
         Number of the first batch.
+    workers : int
+        Batches in the making at once. The order and the batches do not depend on it.
 
     Returns
     -------
@@ -183,17 +235,18 @@ def batches(
         "seed": seed,
         "augment": augment,
         "colour": colour,
+        "meet": meet,
+        "reuse": reuse,
     }
-    images, masks = crop_batch(samples, start, **settings)
 
-    def generate():  # type: ignore[no-untyped-def]
-        number = start
-        while True:
-            yield crop_batch(samples, number, **settings)
-            number += 1
+    def make(number: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        return crop_batch(samples, int(number), **settings)
 
-    signature = (
-        tf.TensorSpec(images.shape, tf.float32),
-        tf.TensorSpec(masks.shape, tf.uint8),
-    )
-    return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+    shapes = [batch.shape for batch in make(start)]
+
+    def prepare(number):  # type: ignore[no-untyped-def]
+        batch = tf.numpy_function(make, [number], [tf.float32, tf.uint8])
+        return tuple(map(tf.ensure_shape, batch, shapes))
+
+    numbers = tf.data.Dataset.counter(start)
+    return numbers.map(prepare, num_parallel_calls=workers, deterministic=True).prefetch(2)

@@ -1,6 +1,7 @@
 """Labelled images: what a sample is, and an ordered collection of them that decodes lazily."""
 
 import dataclasses
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -60,26 +61,42 @@ class Record:
     files: tuple[Path, ...] = ()
 
 
+_CACHE_LOCK = threading.Lock()  # not part of a cache, so that samples can be pickled
+
+
 class _Cache:
-    """Keep decoded arrays up to a budget of bytes; forget the least recently used first."""
+    """Keep decoded arrays up to a budget of bytes; forget the least recently used first.
+
+    Several threads may read at once: they decode side by side and take turns at the book-keeping.
+    """
 
     def __init__(self, budget: int) -> None:
         self.budget, self.used = budget, 0
         self.kept: OrderedDict[str, Arrays] = OrderedDict()
+        self.counted: dict[str, NDArray[np.int64]] = {}
 
     def get(self, record: Record) -> Arrays:
-        if record.name in self.kept:
-            self.kept.move_to_end(record.name)
-            return self.kept[record.name]
+        with _CACHE_LOCK:
+            if record.name in self.kept:
+                self.kept.move_to_end(record.name)
+                return self.kept[record.name]
         arrays = record.read()
         for part in arrays:
             if part is not None:
                 part.flags.writeable = False  # what is kept is shared: nobody may write into it
-        self.kept[record.name] = arrays
-        self.used += _size(arrays)
-        while self.used > self.budget and len(self.kept) > 1:
-            self.used -= _size(self.kept.popitem(last=False)[1])
+        with _CACHE_LOCK:
+            if record.name not in self.kept:
+                self.kept[record.name] = arrays
+                self.used += _size(arrays)
+            while self.used > self.budget and len(self.kept) > 1:
+                self.used -= _size(self.kept.popitem(last=False)[1])
         return arrays
+
+    def counts(self, record: Record) -> NDArray[np.int64]:
+        """How often each value occurs in the mask; remembered when the mask is forgotten."""
+        if record.name not in self.counted:
+            self.counted[record.name] = np.bincount(self.get(record).mask.ravel())
+        return self.counted[record.name]
 
 
 def _size(arrays: Arrays) -> int:
@@ -139,7 +156,7 @@ class Samples(Sequence[Sample]):
     ignore_value: int | None = None
     rule: str = ""
     _relabel: tuple[int, ...] | None = None
-    _cache: _Cache = dataclasses.field(default_factory=lambda: _Cache(1 << 30))
+    _cache: _Cache = dataclasses.field(default_factory=lambda: _Cache(1 << 29))
 
     def __len__(self) -> int:
         return len(self.records)
@@ -181,10 +198,16 @@ class Samples(Sequence[Sample]):
 
     def arrays(self, index: int) -> Arrays:
         """Sample `index` undecorated: the image in its stored dtype, which is quicker to crop."""
-        image, mask, instances = self._cache.get(self.records[index])
-        if self._relabel is not None:
-            mask = np.array(self._relabel, np.uint8)[mask]
-        return Arrays(image, mask, instances)
+        image, mask, instances = self.stored(index)
+        return Arrays(image, self.relabel(mask), instances)
+
+    def stored(self, index: int) -> Arrays:
+        """Sample `index` as it was decoded, before `relabel`."""
+        return self._cache.get(self.records[index])
+
+    def relabel(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Class ids of a stored mask or of a part of it, which is quicker than the whole."""
+        return mask if self._relabel is None else np.array(self._relabel, np.uint8)[mask]
 
     def _subset(self, records: Iterable[Record]) -> "Samples":
         return dataclasses.replace(self, records=tuple(records))
@@ -310,12 +333,26 @@ class Samples(Sequence[Sample]):
         images, masks = (np.stack([pair[part] for pair in pairs]) for part in (0, 1))
         return images, masks[..., None]
 
+    def pixel_counts(self) -> NDArray[np.int64]:
+        """How many pixels of each mask belong to each class.
+
+        Every mask is decoded once, one after the other; then its counts are remembered.
+
+        Returns
+        -------
+        ndarray of int64, shape (samples, classes)
+            Pixels with the ignore value are not counted.
+        """
+        counts = np.zeros((len(self), 256), np.int64)
+        relabel = self.relabel(np.arange(256, dtype=np.uint8))
+        for row, record in zip(counts, self.records, strict=True):
+            stored = self._cache.counts(record)
+            np.add.at(row, relabel[: len(stored)], stored)
+        return counts[:, : self.num_classes]
+
     def class_share(self) -> dict[str, float]:
         """Share of the labelled pixels that each class covers, summed over the set."""
-        total = np.zeros(256, np.int64)
-        for index in range(len(self)):
-            total += np.bincount(self.arrays(index).mask.ravel(), minlength=256)
-        labelled = total[: self.num_classes]
+        labelled = self.pixel_counts().sum(axis=0)
         shares = labelled / labelled.sum()
         return dict(zip(self.class_names, shares.tolist(), strict=True))
 

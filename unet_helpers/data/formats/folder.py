@@ -1,220 +1,240 @@
-"""From two folders to `Samples`: files are paired, checked and turned into class ids."""
+"""From folders or a manifest to `Samples`: files are paired, and masks become class ids."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unet_helpers.data.formats.decode import read_pixels
+from unet_helpers.data.formats import encodings
+from unet_helpers.data.formats.decode import Decoded, Pages, count_pages, decode, decode_one
+from unet_helpers.data.formats.encodings import Colour, Encoding, Meaning
+from unet_helpers.data.formats.images import Range, image_array
+from unet_helpers.data.formats.inference import infer
+from unet_helpers.data.formats.manifest import match_manifest
+from unet_helpers.data.formats.pairing import Pair, Pattern, insist, match
 from unet_helpers.data.samples import Arrays, DataError, Record, Samples
 
-SUFFIXES = (".png", ".tif", ".tiff")
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """How files become arrays, the same for all."""
+
+    pages: Pages = None
+    image_key: str | None = None
+    mask_key: str | None = None
+    image_range: Range = None
+
+    def image(self, path: Path, page: int | None) -> Decoded:
+        return self._decode(path, page, self.image_key)
+
+    def mask(self, path: Path, page: int | None) -> Decoded:
+        return self._decode(path, page, self.mask_key)
+
+    def _decode(self, path: Path, page: int | None, key: str | None) -> Decoded:
+        if page is not None:
+            return decode(path, page=page, key=key)
+        return decode_one(path, pages=None if self.pages == "stack" else self.pages, key=key)
 
 
 def read_folder(
     images: str | Path,
-    masks: str | Path,
+    masks: str | Path | None = None,
     *,
     class_names: Sequence[str] | None = None,
-    mask_values: Mapping[int, int] | None = None,
+    mask_values: Mapping[int, Meaning] | None = None,
     ignore_value: int | None = None,
+    colours: Mapping[Colour, Meaning] | None = None,
+    instances: bool = False,
+    pattern: Pattern | None = None,
+    pages: Pages = None,
+    image_key: str | None = None,
+    mask_key: str | None = None,
+    image_range: Range = None,
     group: Callable[[str], str] | None = None,
     split: Callable[[str], str] | None = None,
 ) -> Samples:
-    """Pair images with masks of the same stem (``a.png`` with ``a.tif``) in two folders.
+    """Pair images with masks, in two folders or by a CSV manifest, and read them as class ids.
+
+    Files may be PNG, JPEG, BMP, GIF, WebP, TIFF, ``.npy`` or ``.npz``. Images are grey or in
+    colours, of 8 or 16 bit or floats from 0 to 1; alpha is left out, palettes become colours, and
+    the Exif orientation is carried out on images and masks alike, as viewers do. A mask holds class
+    ids as grey values, palette indices or whole floats; colours and numbers of objects are read
+    where `colours` or `instances` say so.
 
     Parameters
     ----------
-    images, masks : str or Path
-        Folders of PNG or TIFF files, 8 or 16 bit, grey or RGB (masks: one channel).
+    images : str or Path
+        Folder of images; or a CSV file with the columns ``image`` and ``mask`` and where wanted
+        ``name``, ``group`` and ``split``, its paths relative to its own folder.
+    masks : str or Path, optional
+        Folder of masks; not with a CSV file.
     class_names : sequence of str, optional
         Names of the class ids 0, 1, ...; made up from the mask values by default.
-    mask_values : mapping of int to int, optional
-        Mask file value to class id, such as ``{0: 0, 128: 1, 255: 2}``. By default the rule is
-        inferred from all masks (0/1, 0/255, or class ids 0..K-1) and told in ``samples.rule``.
+    mask_values : mapping of int to int, str or None, optional
+        Mask file value to class id, such as ``{0: 0, 128: 1, 255: 2}``, or to class name; None
+        for pixels without a label (255 in the class ids). By default the rule is inferred from
+        all masks (0/1, 0/255, or class ids 0..K-1; 255 is no label where the palette is that of
+        PASCAL VOC) and told in ``samples.rule``.
     ignore_value : int, optional
         The mask file value of pixels without a label, 0 to 255; it stays as it is.
+    colours : mapping of (red, green, blue) to int, str or None, optional
+        The meaning of each colour of masks in colours, as in `mask_values`.
+    instances : bool, optional
+        Whether mask values number objects: all above 0 are class 1, and the numbers are kept as
+        ``instances``.
+    pattern : str or tuple of two str, optional
+        How masks are named, ``"{stem}_mask"``, or how images and masks are,
+        ``("{stem}_img", "{stem}_seg")``. By default files of one stem belong together
+        (``a.png`` with ``a.tif``), or those that one prefix or suffix brings together.
+    pages : int, "stack" or "channels", optional
+        For files of several pages, frames or slices: the one to take, each as a sample of its
+        own, or all as the channels of one image; an error by default.
+    image_key, mask_key : str, optional
+        Names of the arrays in ``.npz`` files, needed where there are several.
+    image_range : tuple of two float, optional
+        The image values that become 0 and 1; needed for floats beyond 0 to 1.
     group, split : callable of str to str, optional
-        The group and the part (train, val, test) of a file's stem; by default each image is a
-        group of its own and there is no split.
+        The group and the part (train, val, test) of an image's stem; by default each file is a
+        group of its own, a manifest's columns count, and there is no split.
 
     Returns
     -------
     Samples
-        Images are decoded when they are asked for.
+        Images are decoded when they are asked for; with a rule that is given, so are masks.
 
     Raises
     ------
     ValueError
-        If `class_names` is no list, or `mask_values` leaves a gap in the class ids.
+        If arguments contradict each other, or class ids leave a gap.
     DataError
-        If a folder is missing, a file has no partner, or the masks' values follow no known rule;
-        on decoding, if a file cannot be read, sizes differ or a mask value is unexpected.
+        If a folder is missing, a file has no partner or several, or the masks' values follow no
+        known rule; on decoding, if a file cannot be read, sizes differ or a mask value is
+        unexpected.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> root = Path(tempfile.mkdtemp())
+    >>> for name, top in {"images": 200, "masks": 255}.items():
+    ...     (root / name).mkdir()
+    ...     Image.fromarray(np.eye(4, dtype=np.uint8) * top).save(root / name / "a.png")
+    >>> read_folder(root / "images", root / "masks").rule[:63]
+    'mask value 0 is background, 255 is foreground (inferred: 1 mask'
     """
     if isinstance(class_names, str):
         raise ValueError(f"class_names must be a list, found {class_names!r}: use a list of names")
-    known_ids = sorted(set((mask_values or {0: 0}).values()))
-    if known_ids != list(range(len(known_ids))):
-        raise ValueError(
-            f"mask_values must map to class ids 0, 1, ... without gaps, found {known_ids}: write "
-            "{0: 0, 255: 1}, for instance, for masks of 0 and 255"
-        )
-    pairs = _pair(_files(Path(images), "images"), _files(Path(masks), "masks"))
-    rule = ""
-    if mask_values is None:
-        mask_values, rule = _infer_values([mask for _, mask in pairs], class_names, ignore_value)
-    table = dict(mask_values)
-    if ignore_value in table.values():
-        ids = ", ".join(map(str, sorted(set(table.values()))))
-        raise DataError(
-            f"{masks}: ignore_value must not be a class id, found {ignore_value} among {ids}: "
-            "give the classes other ids in mask_values, or save the masks with 255 there"
-        )
-    if ignore_value is not None:
-        table[ignore_value] = ignore_value
-    names = tuple(class_names or (f"class {i}" for i in range(max(mask_values.values()) + 1)))
-    if class_names is None and len(names) == 2:
-        names = ("background", "foreground")
-    told = ", ".join(f"{value} is {names[id_]}" for value, id_ in mask_values.items())
+    encoding = _given(class_names, mask_values, ignore_value, colours, instances)
+    reading = _Reading(pages, image_key, mask_key, image_range)
+    _check(pages, image_range)
+    pairs, rule = _paired(Path(images), masks, pattern)
+    sources = list(_expanded(pairs, reading))
+    if encoding is None:
+        to_read = ((pair.mask, partial(reading.mask, pair.mask, page)) for pair, _, page in sources)
+        encoding = infer(to_read, class_names, ignore_value)
     records = tuple(
         Record(
-            image.stem,
-            group(image.stem) if group else image.stem,
-            partial(_read_pair, image, mask, table),
-            split(image.stem) if split else None,
-            (image, mask),
+            name,
+            group(pair.image.stem) if group else pair.group or pair.name,
+            partial(_read_pair, pair, page, reading, encoding),
+            split(pair.image.stem) if split else pair.split,
+            (pair.image, pair.mask),
         )
-        for image, mask in pairs
+        for pair, name, page in sources
     )
     return Samples(
         name=Path(images).resolve().parent.name,
         records=records,
-        class_names=names,
-        foreground=names[1:],
-        ignore_value=ignore_value,
-        rule=f"mask value {told} ({rule or 'as given'})",
+        class_names=encoding.class_names,
+        foreground=encoding.class_names[1:],
+        ignore_value=encoding.ignore_value,
+        rule=f"{encoding.rule}{rule}",
     )
 
 
-def _files(folder: Path, argument: str) -> dict[str, Path]:
-    """Image files of a folder by stem, in the order a person would count them (2 before 10)."""
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: {argument} must be a folder, found "
-            f"{'a file' if folder.exists() else 'nothing'}: correct the path"
+def _given(
+    class_names: Sequence[str] | None,
+    mask_values: Mapping[int, Meaning] | None,
+    ignore_value: int | None,
+    colours: Mapping[Colour, Meaning] | None,
+    instances: bool,
+) -> Encoding | None:
+    """The rule that the arguments give; None if it is to be inferred."""
+    if sum((mask_values is not None, colours is not None, instances)) > 1:
+        raise ValueError(
+            "one of mask_values, colours and instances must say what masks hold, found several: "
+            "keep the one that fits the files"
         )
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
-    if not found:
-        raise DataError(
-            f"{folder}: {argument} must hold PNG or TIFF files, found {_kinds(folder)}: "
-            "correct the path or convert the files"
+    if colours is not None:
+        return encodings.given_colours(colours, class_names, ignore_value)
+    if instances:
+        return encodings.given_instances(class_names, ignore_value)
+    if mask_values is not None:
+        return encodings.given_values(mask_values, class_names, ignore_value)
+    return None
+
+
+def _check(pages: Pages, image_range: Range) -> None:
+    if not (pages in (None, "stack", "channels") or (type(pages) is int and pages >= 0)):
+        raise ValueError(
+            f"pages must be a number from 0, 'stack' or 'channels', found {pages!r}: "
+            "write pages=0 for the first page"
         )
-    by_stem: dict[str, Path] = {}
-    for path in sorted(found, key=_natural):
-        if path.stem in by_stem:
+    if image_range is not None and not (len(image_range) == 2 and image_range[0] < image_range[1]):
+        raise ValueError(
+            f"image_range must be two numbers, the smaller first, found {image_range!r}: "
+            "write image_range=(0, 4095), for instance"
+        )
+
+
+def _paired(
+    images: Path, masks: str | Path | None, pattern: Pattern | None
+) -> tuple[list[Pair], str]:
+    """The pairs, and what is to be told about them."""
+    if masks is not None:
+        found = insist(match(images, masks, pattern=pattern))
+        return (
+            found.pairs,
+            "" if found.rule == "image and mask share their stem" else "; " + found.rule,
+        )
+    if images.is_dir() or pattern is not None:
+        raise ValueError(
+            f"masks must be a folder unless images is a CSV file, found none beside {images}: "
+            "write read_folder('images', 'masks') or read_folder('pairs.csv')"
+        )
+    found = insist(match_manifest(images))
+    return found.pairs, "; " + found.rule
+
+
+def _expanded(pairs: Sequence[Pair], reading: _Reading) -> Iterator[tuple[Pair, str, int | None]]:
+    """Each pair with its sample's name and page; one for each page if they are stacks."""
+    for pair in pairs:
+        if reading.pages != "stack":
+            yield pair, pair.name, None
+            continue
+        pages = count_pages(pair.image, key=reading.image_key)
+        of_mask = count_pages(pair.mask, key=reading.mask_key)
+        if pages != of_mask:
             raise DataError(
-                f"{path}: one file for each stem is expected, found {by_stem[path.stem].name} "
-                "too: remove one of them"
+                f"{pair.mask}: the mask must have as many pages as its image {pair.image.name}, "
+                f"{pages}, found {of_mask}: save both as stacks of the same slices"
             )
-        by_stem[path.stem] = path
-    return by_stem
+        for page in range(pages):
+            yield pair, f"{pair.name} page {page:02d}" if pages > 1 else pair.name, page
 
 
-def _kinds(folder: Path) -> str:
-    kinds = sorted({path.suffix or path.name for path in folder.iterdir()})
-    return f"only {', '.join(kinds[:4])}" if kinds else "an empty folder"
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, int | str]], str]:
-    parts = re.split(r"(\d+)", path.name)
-    key: list[tuple[int, int | str]] = [(0, int(p)) if p.isdigit() else (1, p) for p in parts if p]
-    return key, path.name
-
-
-def _pair(images: dict[str, Path], masks: dict[str, Path]) -> list[tuple[Path, Path]]:
-    for ours, theirs, kind, partner in (
-        (images, masks, "an image", "mask"),
-        (masks, images, "a mask", "image"),
-    ):
-        alone = [path for stem, path in ours.items() if stem not in theirs]
-        if alone:
-            folder = next(iter(theirs.values())).parent
-            raise DataError(
-                f"{alone[0]}: {kind} needs {'a' if partner == 'mask' else 'an'} {partner} with the "
-                f"stem {alone[0].stem!r} in {folder}, found names like "
-                f"{next(iter(theirs.values())).name!r} ({len(alone)} without a partner): "
-                "give both files of a pair the same stem, or add the missing one"
-            )
-    return [(path, masks[stem]) for stem, path in images.items()]
-
-
-def _infer_values(
-    masks: Sequence[Path], class_names: Sequence[str] | None, ignore_value: int | None
-) -> tuple[dict[int, int], str]:
-    """Find the rule that all masks together follow; refuse what could be read in two ways."""
-    seen: dict[int, Path] = {}
-    for path in masks:
-        for value in np.unique(_read_mask(path)).tolist():
-            seen.setdefault(value, path)
-    values = sorted(set(seen) - {ignore_value})
-    shown = ", ".join(map(str, values[:8])) + (", ..." if len(values) > 8 else "")
-    rule = f"inferred: {len(masks)} masks hold only the values {shown}"
-    if set(values) <= {0, 255} and 255 in values:
-        return {0: 0, 255: 1}, rule
-    classes = len(class_names) if class_names else max(values, default=0) + 1
-    if values and max(values) < classes and (class_names or len(values) == classes <= 32):
-        return {value: value for value in range(max(classes, 2))}, rule
-    example = {value: i for i, value in enumerate(values[:4])}
-    advice = f"say what they mean, for instance mask_values={example} (value: class id)"
-    if len(values) > 8:
-        advice = (
-            f"{len(values)} values look like a mask that was resized or saved as JPEG; "
-            "export it again without smoothing (nearest neighbour, PNG)"
-        )
-    odd = next((value for value in values if value not in (0, 1, 255)), -1)
-    raise DataError(
-        f"{seen.get(odd, masks[0])}: mask values must be 0/1, 0/255 or class ids "
-        f"0..K-1, found {shown or 'none but the ignore value'}: {advice}"
-    )
-
-
-def _read_pair(image_path: Path, mask_path: Path, table: Mapping[int, int]) -> Arrays:
-    image, values = read_pixels(image_path), _read_mask(mask_path)
-    if image.ndim == 2:
-        image = image[..., None]
-    if image.shape[:2] != values.shape:
+def _read_pair(pair: Pair, page: int | None, reading: _Reading, encoding: Encoding) -> Arrays:
+    of_image, of_mask = reading.image(pair.image, page), reading.mask(pair.mask, page)
+    image = image_array(of_image, pair.image, reading.image_range)
+    mask, instances = encoding.apply(of_mask, pair.mask)
+    if image.shape[:2] != mask.shape:
+        fix = "export the mask again at the image's size"
+        if (of_image.orientation == 1) != (of_mask.orientation == 1):
+            turned = pair.image if of_image.orientation != 1 else pair.mask
+            fix = f"only {turned.name} has an Exif orientation; save it again without, or {fix}"
         raise DataError(
-            f"{mask_path}: the mask must have the size of its image {image_path.name}, "
-            f"{image.shape[0]} x {image.shape[1]}, found {values.shape[0]} x {values.shape[1]}: "
-            "export the mask again at the image's size"
+            f"{pair.mask}: the mask must have the size of its image {pair.image.name}, "
+            f"{image.shape[0]} x {image.shape[1]}, found {mask.shape[0]} x {mask.shape[1]}: {fix}"
         )
-    mask = np.zeros(values.shape, np.uint8)
-    known = np.zeros(values.shape, bool)
-    for value, class_id in table.items():
-        here = values == value
-        mask[here] = class_id
-        known |= here
-    if not known.all():
-        odd = np.unique(values[~known])
-        raise DataError(
-            f"{mask_path}: mask values must be one of {', '.join(map(str, table))}, found "
-            f"{', '.join(map(str, odd[:5].tolist()))} in {int((~known).sum())} pixels: "
-            "correct the mask or name the value in mask_values"
-        )
-    return Arrays(image[..., :3], mask)
-
-
-def _read_mask(path: Path) -> NDArray[np.generic]:
-    pixels = read_pixels(path)
-    if pixels.ndim == 3 and (pixels[..., :3] == pixels[..., :1]).all():
-        pixels = pixels[..., 0]  # a grey mask that was saved as RGB
-    if pixels.ndim != 2 or pixels.dtype.kind not in "bui":
-        kind = f"{pixels.shape[2]} channels" if pixels.ndim == 3 else f"dtype {pixels.dtype}"
-        raise DataError(
-            f"{path}: a mask must have one channel of whole numbers, found {kind}: "
-            "save it as a grey image of class ids"
-        )
-    return pixels.astype(np.int64)
+    return Arrays(image, mask, instances)

@@ -1,0 +1,1 @@
+"""The dataset doctor: what is wrong with images and masks before a model sees them."""

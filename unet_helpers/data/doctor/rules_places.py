@@ -1,0 +1,111 @@
+"""Rules on places: masks that do not lie where they belong, told by what their images predict."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from unet_helpers.data.doctor.alignment import judge
+from unet_helpers.data.doctor.findings import Finding, finding
+from unet_helpers.data.doctor.sources import Source
+from unet_helpers.data.doctor.survey import Survey
+from unet_helpers.data.doctor.suspicions import Suspicion
+
+_NAMES = {
+    "shifted": "mask-shifted",
+    "turned": "mask-turned",
+    "inverted": "polarity-inverted",
+    "swapped": "pairs-swapped",
+    "unrelated": "pairs-swapped",
+}
+
+SURE = 0.5  # confidence from which it is an error; below, it is a warning, to be looked at
+
+
+def places(survey: Survey) -> Iterator[Finding]:
+    """Report masks that fit their image better when moved, turned, reversed or exchanged."""
+    seen = [(s, f.glimpse) for s, f in survey.pairs() if f.glimpse is not None]
+    names = [source.name for source, _ in seen]
+    for suspicion in judge([glimpse for _, glimpse in seen], names):
+        if suspicion.index < 0:
+            yield _of_all(suspicion, [source for source, _ in seen])
+        else:
+            partner = None if suspicion.partner is None else seen[suspicion.partner][0]
+            yield _of_one(suspicion, seen[suspicion.index][0], partner)
+
+
+def _of_one(suspicion: Suspicion, source: Source, partner: Source | None) -> Finding:
+    told = {
+        "shifted": _distance(suspicion),
+        "turned": f"it is {suspicion.turn}",
+        "inverted": "its classes fit the image in reversed order",
+        "swapped": f"it fits the image {partner.name if partner else ''}",
+    }[suspicion.kind]
+    files, samples = [source.mask_name, source.image_name], [source.name]
+    if partner is not None:
+        files, samples = [source.mask_name, partner.image_name], [source.name, partner.name]
+    return finding(
+        _NAMES[suspicion.kind],
+        f"{told}{_figures(suspicion)}",
+        severity="error" if suspicion.confidence >= SURE else "warning",
+        cure=_cure(suspicion, ""),
+        files=tuple(files),
+        samples=tuple(samples),
+        values=_values(suspicion),
+        counts=_counts(suspicion),
+    )
+
+
+def _of_all(suspicion: Suspicion, sources: list[Source]) -> Finding:
+    kind = suspicion.kind.removeprefix("all-")
+    told = {
+        "shifted": f"all masks: {_distance(suspicion)}",
+        "turned": f"all masks are {suspicion.turn}",
+        "unrelated": "hardly any mask fits its image better than another's: the order of the pairs "
+        "may be wrong",
+    }[kind]
+    return finding(
+        _NAMES[kind],
+        f"{told}{_figures(suspicion)}",
+        severity="error" if suspicion.confidence >= SURE else "warning",
+        cure=_cure(suspicion, ", every one of them"),
+        files=tuple(source.mask_name for source in sources),
+        samples=tuple(source.name for source in sources),
+        values=_values(suspicion),
+        counts=_counts(suspicion),
+    )
+
+
+def _distance(suspicion: Suspicion) -> str:
+    down, right = suspicion.offset or (0, 0)
+    parts = []
+    if down:
+        parts.append(f"{abs(down)} px too far {'down' if down > 0 else 'up'}")
+    if right:
+        parts.append(f"{abs(right)} px too far to the {'right' if right > 0 else 'left'}")
+    return " and ".join(parts)
+
+
+def _figures(suspicion: Suspicion) -> str:
+    if not suspicion.corrected:
+        return ""
+    return f" (agreement {suspicion.agreement:.2f} as it is, {suspicion.corrected:.2f} put right)"
+
+
+def _cure(suspicion: Suspicion, where: str) -> dict[str, str]:
+    return {"where": where, "code": f"mask = {suspicion.undo}" if suspicion.undo else ""}
+
+
+def _values(suspicion: Suspicion) -> tuple[Any, ...]:
+    """The offset down and right, or the turn."""
+    return suspicion.offset or ((suspicion.turn,) if suspicion.turn else ())
+
+
+def _counts(suspicion: Suspicion) -> dict[str, float]:
+    return {
+        "agreement": float(suspicion.agreement),
+        "corrected": float(suspicion.corrected),
+        "usual": float(suspicion.usual),
+        "confidence": float(suspicion.confidence),
+    }
+
+
+RULES = (places,)
