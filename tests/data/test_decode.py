@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import threading
 import tracemalloc
 import warnings
@@ -108,6 +110,23 @@ def test_white_is_zero_is_turned(tmp_path: Path, bits: type) -> None:
     same(tmp_path / "a.tif", expected)
     if bits is not np.uint16:
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.tif")), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_an_inverting_table_of_imagej_is_but_shown(tmp_path: Path, dtype: type) -> None:
+    path, pages = tmp_path / "a.tif", np.stack([GREY, GREY[::-1]]).astype(dtype)
+    # Its description stands in the first page, and counts for all.
+    tifffile.imwrite(
+        *(path, pages),
+        photometric="miniswhite",
+        byteorder=">",
+        description="ImageJ=1.54f\nimages=2\nslices=2\n",
+        metadata=None,
+    )
+    with tifffile.TiffFile(path) as file:
+        assert [page.is_imagej for page in file.pages] == [True, False]
+    for number, page in enumerate(pages):
+        np.testing.assert_array_equal(decode(path, page=number).pixels, page)
 
 
 def test_tiles_big_tiff_and_predictors(tmp_path: Path) -> None:
@@ -425,6 +444,27 @@ def test_a_claim_of_size_is_not_believed(tmp_path: Path, name: str) -> None:
         tracemalloc.stop()
     assert error.value.kind in ("too-large", "truncated", "unreadable")
     assert peak < 2**24, f"{peak / 2**20:.0f} MiB"
+
+
+DECODE_WITHIN = """
+import resource, sys
+from pathlib import Path
+from PIL import WebPImagePlugin
+from unet_helpers.data.formats.decode import decode
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28,) * 2)
+decode(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs Linux's /proc")
+def test_the_decoder_of_webp_never_sees_the_claim(tmp_path: Path) -> None:
+    # It allocates when it opens a file, and not by way of Python, so tracemalloc sees nothing.
+    path = tmp_path / "a.webp"
+    path.write_bytes(webp_claim())
+    command = [sys.executable, "-c", DECODE_WITHIN, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert "1023.9 MiB of pixels claimed by" in done.stderr.splitlines()[-1], done.stderr
 
 
 def test_a_strip_that_unpacks_to_more_is_cut_short(tmp_path: Path) -> None:

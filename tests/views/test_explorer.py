@@ -73,3 +73,10 @@ def test_a_page_without_a_kernel_shows_a_still() -> None:
     still = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
     assert still.width > 600
     assert metadata["image/png"]["alt"].startswith("an image of things")
+
+
+def test_sliders_begin_where_they_are_told() -> None:
+    panel = explorer(SAMPLES, number=1, angle=25)
+    assert panel.caption.value == "<b>image 1</b>: angle 25°"
+    with pytest.raises(ValueError, match=r"must be one of number, orientation.*found 'twist'"):
+        explorer(SAMPLES, twist=3)

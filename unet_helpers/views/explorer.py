@@ -20,7 +20,7 @@ LINES = 32  # pixels between the lines of the grid
 SHOWN = 256  # pixels a side at most: more would only be shrunk for the page
 
 
-def explorer(samples: Samples) -> Panel:
+def explorer(samples: Samples, **start: float) -> Panel:
     """Augmentation explorer: a slider for each change, the image, its outline and the mask.
 
     Left the original, in the middle the changed image, right its mask. The dashed grid is fixed to
@@ -31,11 +31,19 @@ def explorer(samples: Samples) -> Panel:
     ----------
     samples : Samples
         Grey or RGB images.
+    **start : float
+        Where sliders begin, by name: ``number`` (which sample), ``angle=20``, ``elastic=3``, ...;
+        elsewhere they change nothing.
 
     Returns
     -------
     Panel
         The widget; its controls are in ``controls``, by name.
+
+    Raises
+    ------
+    ValueError
+        If `start` names no slider of these images.
     """
     channels = samples[0].image.shape[-1]
 
@@ -52,12 +60,21 @@ def explorer(samples: Samples) -> Panel:
         return fig, f"<b>{sample.name}</b>: {text or 'nothing changed yet'}"
 
     usable = {n: k for n, k in KNOBS.items() if channels == 3 or n not in ("hue", "red")}
+    unknown = set(start) - {"number", *usable}
+    if unknown:
+        raise ValueError(
+            f"a slider to start must be one of number, {', '.join(usable)}, found "
+            f"{min(unknown)!r}: correct the name"
+        )
     controls = {
-        name: _slider(f"{label} ({unit.strip()})" if unit else label, *numbers)
-        for name, (label, unit, *numbers) in usable.items()
+        name: _slider(
+            f"{label} ({unit.strip()})" if unit else label, start.get(name, rest_value), *rest
+        )
+        for name, (label, unit, rest_value, *rest) in usable.items()
     }
+    first = int(start.get("number", 0))
     return Panel(
-        {"number": _slider("sample", 0, 0, len(samples) - 1), **controls},
+        {"number": _slider("sample", first, 0, len(samples) - 1), **controls},
         draw,
         f"an image of {samples.name} and the same image augmented, with the mask's outline and a "
         "grid that is bent along, and beside them the mask, moved by the same field",

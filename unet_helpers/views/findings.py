@@ -17,7 +17,7 @@ from unet_helpers.data.doctor.report import Report, cut
 from unet_helpers.data.doctor.sources import Source
 from unet_helpers.views.figures import draw_image, draw_mask, draw_outlines, grid
 
-_CELL = 2.3  # inches
+_CELL, _ALONE = 2.3, 3.2  # inches a panel: of several findings, of one
 _WINDOW = 24  # pixels of a mask shown enlarged, to see single values
 
 
@@ -76,7 +76,9 @@ def evidence(report: Report, limit: int = 4) -> Figure:
         )
     # Two findings side by side, where there are several.
     across = min(len(rows), 2)
-    fig, panels = grid(-(-len(rows) // across), 2 * across, cell=_CELL, legend=False)
+    fig, panels = grid(
+        -(-len(rows) // across), 2 * across, cell=_CELL if across > 1 else _ALONE, legend=False
+    )
     for row, axes in zip(rows, panels.reshape(-1, 2), strict=False):
         for draw, ax in zip(row, axes, strict=True):
             draw(ax)

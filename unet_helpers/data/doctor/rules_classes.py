@@ -79,7 +79,10 @@ def too_rare(survey: Survey) -> Iterator[Finding]:
             f"a random patch of {patch} x {patch} pixels meets {survey.class_name(class_id)!r} "
             f"with a chance of {share:.1%}; {plural(len(holders), 'mask')} of {len(masks)} "
             f"{'holds' if len(holders) == 1 else 'hold'} it",
-            cure={"code": f"batches(samples, size={patch}, meet={{{class_id}: 0.3}})"},
+            cure={
+                "code": f"batches(samples, size={patch}, "
+                f"meet=Meet({{{survey.class_name(class_id)!r}: 0.3}}))"
+            },
             files=tuple(s.mask_name for s in holders),
             samples=tuple(s.name for s in holders),
             values=(survey.class_name(class_id),),

@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from unet_helpers.data.doctor.alignment import judge
 from unet_helpers.data.doctor.findings import Finding, finding
+from unet_helpers.data.doctor.glimpses import Glimpse
 from unet_helpers.data.doctor.sources import Source
 from unet_helpers.data.doctor.survey import Survey
 from unet_helpers.data.doctor.suspicions import Suspicion
@@ -17,6 +20,7 @@ _NAMES = {
     "unrelated": "pairs-swapped",
 }
 
+_SAME = 0.1  # of the labelled area may differ between the masks of two copies
 SURE = 0.5  # confidence from which it is an error; below, it is a warning, to be looked at
 
 
@@ -24,12 +28,25 @@ def places(survey: Survey) -> Iterator[Finding]:
     """Report masks that fit their image better when moved, turned, reversed or exchanged."""
     seen = [(s, f.glimpse) for s, f in survey.pairs() if f.glimpse is not None]
     names = [source.name for source, _ in seen]
-    for suspicion in judge([glimpse for _, glimpse in seen], names):
+    glimpses = [glimpse for _, glimpse in seen]
+    for suspicion in judge(glimpses, names):
+        if suspicion.partner is not None and _alike(
+            glimpses[suspicion.index], glimpses[suspicion.partner]
+        ):
+            continue  # a copy: to exchange its mask for its twin's would change nothing
         if suspicion.index < 0:
             yield _of_all(suspicion, [source for source, _ in seen])
         else:
             partner = None if suspicion.partner is None else seen[suspicion.partner][0]
             yield _of_one(suspicion, seen[suspicion.index][0], partner)
+
+
+def _alike(one: Glimpse, other: Glimpse) -> bool:
+    """Whether two masks are the same but for a few pixels."""
+    if one.maps.shape != other.maps.shape:
+        return False
+    apart = np.abs(one.maps.astype(np.int16) - other.maps).sum()
+    return bool(apart < _SAME * one.maps.sum(dtype=np.int64))
 
 
 def _of_one(suspicion: Suspicion, source: Source, partner: Source | None) -> Finding:

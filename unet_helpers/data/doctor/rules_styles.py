@@ -74,7 +74,10 @@ def _colours(survey: Survey, masks: Sequence[SeenMask]) -> Finding:
     values = sorted(survey.encoding.table)
     pairs = [f"{shown(value)}: {k}" for k, value in enumerate(values[:_SHOWN])]
     table = "{" + ", ".join(pairs) + (", ...}" if len(values) > _SHOWN else "}")
-    code = f"say which colour is which class, for instance:\n    mask_colours={table}"
+    code = (
+        "say which colour is which class, for instance:\n"
+        f"    read_folder(images, masks, colours={table})"
+    )
     return finding(
         "mask-colours",
         f"{plural(len(masks), 'mask')} of {plural(len(values), 'colour')}: "

@@ -50,7 +50,8 @@ def read_coco(
     """Read images with the objects that a COCO file describes.
 
     Polygons are filled by the rule of pycocotools, the format's own; several polygons of one
-    object are joined. Where objects overlap, the smaller one lies on top.
+    object are joined. Where objects overlap, the smaller one lies on top, crowds included: some
+    tools (CVAT) call everything a crowd that was brushed and not outlined.
 
     Parameters
     ----------
@@ -62,8 +63,8 @@ def read_coco(
         Names of the class ids: first the background, then categories in any order. By default
         ``background`` and all categories, sorted by name.
     ignore_crowds : bool, optional
-        Whether crowds (regions of objects that were not told apart) are no label (255) instead of
-        their class. Objects lie on top of crowds.
+        Whether crowds (regions of objects that were not told apart) are no label (255) and lie
+        below all objects; by default they are objects like the others.
     image_range, group, split : optional
         As in `read_folder`.
 
@@ -106,7 +107,7 @@ def read_coco(
         foreground=names[1:],
         ignore_value=_IGNORE if ignore_crowds else None,
         rule=f"objects of {path.name}: {told}; polygons as pycocotools fills them, the smaller "
-        f"object on top; crowds are {'not labelled' if ignore_crowds else 'their class'}",
+        f"object on top; crowds are {'not labelled' if ignore_crowds else 'objects like others'}",
     )
 
 
@@ -206,13 +207,13 @@ def _read(
     if len(described) > 65535:
         raise unfit(path, picture.path.name, "at most 65535 objects", len(described))
     drawn = [
-        (one.is_crowd, int(region.sum()), number, at, region)
+        (one.is_crowd and ignore_crowds, int(region.sum()), number, at, region)
         for number, one in enumerate(described, 1)
         for at, region in [segment(one.segmentation, size, path, one.where)]
     ]
-    # Crowds first, then from large to small; of two that are alike the later one is on top.
-    for is_crowd, _, number, at, region in sorted(drawn, key=lambda d: (not d[0], -d[1], d[2])):
-        class_id = _IGNORE if is_crowd and ignore_crowds else described[number - 1].class_id
+    # What is ignored first, then from large to small; of two that are alike the later one on top.
+    for is_ignored, _, number, at, region in sorted(drawn, key=lambda d: (not d[0], -d[1], d[2])):
+        class_id = _IGNORE if is_ignored else described[number - 1].class_id
         mask[at][region] = class_id
         instances[at][region] = 0 if class_id in (0, _IGNORE) else number
     return Arrays(image, mask, instances)

@@ -46,7 +46,8 @@ def decode(path: Path, *, page: int | None = None, key: str | None = None) -> De
     """Decode a file to its stored pixels, and tell what else is known of it.
 
     Nothing is applied: palette indices stay indices, alpha stays a channel, the Exif orientation
-    is told and not carried out. Only TIFF masks of white-is-zero are turned to the usual sense.
+    is told and not carried out. Only TIFF files of white-is-zero are turned to the usual sense,
+    except ImageJ's, whose values have that sense already.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """LabelMe annotations: one JSON file an image, whose shapes become class ids and instance ids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -10,13 +10,21 @@ import numpy as np
 from unet_helpers.data.formats.decode import decode_one
 from unet_helpers.data.formats.images import Range, image_array
 from unet_helpers.data.formats.jsonfiles import is_count, load_json, objects, points, unfit
+from unet_helpers.data.formats.labelmasks import BoxedMask, boxed_mask, mask_pixels
 from unet_helpers.data.formats.listing import is_file, list_files
 from unet_helpers.data.samples import Arrays, DataError, Record, Samples
 
 _IGNORE = 255
 _BACKGROUND_LABELS = ("_background_", "background")
 _IGNORE_LABEL = "__ignore__"
-_LEAST = {"polygon": 3, "rectangle": 2, "circle": 2}  # points that a shape needs
+# How many points a shape may have; of late rectangles are saved with 4 corners, too.
+_COUNTS: dict[str, Container[int]] = {
+    "polygon": range(3, 1_000_000),
+    "rectangle": (2, 4),
+    "oriented_rectangle": (4,),
+    "circle": (2,),
+    "mask": (2,),
+}
 _REACH = 1e5  # pixels; a point farther out is damaged
 
 
@@ -25,6 +33,8 @@ class _Shape(NamedTuple):
     kind: str
     points: list[tuple[float, float]]
     group: Any  # shapes of one label and group are one object
+    where: str  # for messages
+    mask: BoxedMask | None  # what its two points enclose, if it is a mask
 
 
 class _Sheet(NamedTuple):
@@ -48,10 +58,11 @@ def read_labelme(
 ) -> Samples:
     """Read images with the shapes that LabelMe files describe.
 
-    Polygons, rectangles and circles are drawn as Pillow draws them, their outline included, which
-    is LabelMe's own rule; later shapes lie on top of earlier ones. Shapes without an area
-    (``point``, ``line``, ``linestrip``, ``points``) and ``mask`` are an error unless skipped. The
-    copy of the image inside the JSON file is not used.
+    Polygons, rectangles (``oriented_rectangle``, too) and circles are drawn as Pillow draws them,
+    their outline included, which is LabelMe's own rule; the masks of its AI tools are taken pixel
+    by pixel. Later shapes lie on top of earlier ones. Shapes without an area (``point``, ``line``,
+    ``linestrip``, ``points``) are an error unless skipped. The copy of the image inside the JSON
+    file is not used.
 
     Parameters
     ----------
@@ -77,7 +88,7 @@ def read_labelme(
     ------
     DataError
         If a file is no sound LabelMe file or an image is missing; on decoding, if an image's
-        size is not the one in the file.
+        size is not the one in the file, or a mask is damaged.
     """
     paths = list_files(Path(folder), "folder", (".json",))
     sheets = [_sheet(path, images, skip) for path in paths]
@@ -130,14 +141,14 @@ def _sheet(path: Path, images: str | Path | None, skip: Sequence[str]) -> _Sheet
             raise unfit(path, where, "a label", one.get("label"))
         if kind in skip:
             continue
-        if not isinstance(kind, str) or kind not in _LEAST:
+        if not isinstance(kind, str) or kind not in _COUNTS:
             raise DataError(
-                f"{path}: {where} must be a polygon, rectangle or circle, found {kind!r}: redraw "
+                f"{path}: {where} must be one of {', '.join(_COUNTS)}, found {kind!r}: redraw "
                 f"it as a polygon, or leave such shapes out with skip=[{kind!r}]"
             )
-        shapes.append(
-            _Shape(one["label"], kind, _points(one, kind, path, where), one.get("group_id"))
-        )
+        corners = _points(one, kind, path, where)
+        mask = boxed_mask(one.get("mask"), corners, path, where) if kind == "mask" else None
+        shapes.append(_Shape(one["label"], kind, corners, one.get("group_id"), where, mask))
     if len(shapes) > 65535:
         raise unfit(path, "the file", "at most 65535 shapes", len(shapes))
     size = (loaded.get("imageHeight"), loaded.get("imageWidth"))
@@ -149,9 +160,7 @@ def _points(shape: dict[str, Any], kind: str, path: Path, where: str) -> list[tu
     pairs = found if isinstance(found, list) else []
     are_pairs = all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
     flat = points([value for pair in pairs for value in pair], _REACH) if are_pairs else None
-    count = len(flat) // 2 if flat else 0
-    exact = kind == "circle" or (kind == "rectangle" and count != 4)  # of late 4 corners, too
-    if flat is None or count < _LEAST[kind] or (exact and count != _LEAST[kind]):
+    if flat is None or len(flat) // 2 not in _COUNTS[kind]:
         raise unfit(path, where, f"the points [x, y] of a {kind}", found)
     group = shape.get("group_id")
     if group is not None and not is_count(group):
@@ -196,13 +205,20 @@ def _read(sheet: _Sheet, ids: dict[str, int], image_range: Range) -> Arrays:
         key = position if shape.group is None else (shape.label, shape.group)
         number = known.setdefault(key, len(known) + 1)
         class_id = ids[shape.label]
-        _draw(draw_class, shape, class_id)
-        _draw(draw_number, shape, 0 if class_id in (0, _IGNORE) else number)
+        stencil = None
+        if shape.mask is not None:
+            pixels = mask_pixels(shape.mask, (height, width), sheet.path, shape.where)
+            stencil = Image.fromarray(pixels)
+        _draw(draw_class, shape, stencil, class_id)
+        _draw(draw_number, shape, stencil, 0 if class_id in (0, _IGNORE) else number)
     return Arrays(image, np.array(classes), np.array(numbers).astype(np.uint16))
 
 
-def _draw(draw: Any, shape: _Shape, value: int) -> None:
-    if shape.kind == "polygon":
+def _draw(draw: Any, shape: _Shape, stencil: Any, value: int) -> None:
+    if shape.mask is not None:
+        draw.bitmap((shape.mask.left, shape.mask.top), stencil, fill=value)
+        return
+    if shape.kind in ("polygon", "oriented_rectangle"):
         draw.polygon(shape.points, outline=value, fill=value)
         return
     if shape.kind == "circle":

@@ -141,7 +141,11 @@ def _jpeg_area(stream: bytes) -> int:
 
 
 def _arranged(page: Any, pixels: NDArray[Any]) -> NDArray[Any]:
-    """Channels last, black as zero."""
+    """Channels last; black as zero, except where white as zero is but a way of showing.
+
+    ImageJ stores a mask's inside as 255 whatever its lookup table; if that is an inverting one,
+    as *Create Mask* gives by default, it declares white to be zero and leaves the values alone.
+    """
     if page.axes == "SYX":
         pixels = np.moveaxis(pixels, 0, 2)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
@@ -152,7 +156,9 @@ def _arranged(page: Any, pixels: NDArray[Any]) -> NDArray[Any]:
         )
     # tifffile (so scikit-image) marks its arrays of bool so, although they hold 1 for True.
     is_plain = pixels.dtype == bool and page.software == "tifffile.py"
-    if page.photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "bu" and not is_plain:
+    is_shown = page.parent.is_imagej  # told by the first page alone
+    is_turned = page.photometric == _WHITE_IS_ZERO and not (is_plain or is_shown)
+    if is_turned and pixels.dtype.kind in "bu":
         top = 1 if pixels.dtype == bool else 2 ** min(page.bitspersample, 64) - 1
         pixels = ~pixels if pixels.dtype == bool else (top - pixels).astype(pixels.dtype)
     return np.ascontiguousarray(pixels.astype(pixels.dtype.newbyteorder("="), copy=False))
