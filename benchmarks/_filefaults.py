@@ -1,7 +1,9 @@
 """Deterministic faults of files, images and splits."""
 
 import shutil
+import struct
 from pathlib import Path
+from zlib import compress, crc32
 
 import numpy as np
 import tifffile
@@ -17,9 +19,14 @@ def nothing(folder: Path, seed: int) -> list[str]:
     return []
 
 
-def last_of_stem(stem: str) -> str:
-    """A split by name: copies go to val, others too if their name ends in an odd figure."""
-    return "val" if stem.endswith("copy") or stem[-1] in "13579bdf" else "train"
+def by_copy(stem: str) -> str:
+    """A split by name: copies go to val."""
+    return "val" if stem.endswith("copy") else "train"
+
+
+def by_hash(stem: str) -> str:
+    """A split by name, half to val."""
+    return "val" if crc32(stem.encode()) % 2 else "train"
 
 
 def no_pairs(folder: Path, seed: int) -> list[str]:
@@ -88,12 +95,41 @@ def exif_one_side(folder: Path, seed: int) -> list[str]:
 
 
 def duplicate(folder: Path, seed: int) -> list[str]:
-    """Copies of pairs that go to train, under names that go to val."""
-    pairs = [p for p in some(folder, seed, 0.5) if last_of_stem(p[0]) == "train"][:2]
+    """Copies of two pairs, under names of their own."""
+    pairs = some(folder, seed, 0.5)[:2]
     for stem, *paths in pairs:
         for path in paths:
             shutil.copyfile(path, path.with_name(f"{stem}copy{path.suffix}"))
     return [f"{stem}copy" for stem, *_ in pairs]
+
+
+def several_pages(folder: Path, seed: int) -> list[str]:
+    """A mask as the second page of two."""
+    stem, _, mask = _first(folder, seed)
+    pixels = read(mask)
+    mask.unlink()
+    tifffile.imwrite(mask.with_suffix(".tif"), np.stack([pixels, pixels.T.reshape(pixels.shape)]))
+    return [stem]
+
+
+def absurd_size(folder: Path, seed: int) -> list[str]:
+    """A PNG of a few bytes that claims a hundred thousand rows and columns."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc32(kind + body))
+
+    stem, image, _ = _first(folder, seed)
+    image.unlink()
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", compress(bytes(1000))) + chunk(b"IEND", b"")
+    image.with_suffix(".png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    return [stem]
+
+
+def transposed(folder: Path, seed: int) -> list[str]:
+    stem, _, mask = _first(folder, seed)
+    write(mask, read(mask).T)
+    return [stem]
 
 
 def _spoil_image(folder: Path, seed: int, value: int, rows: float) -> list[str]:

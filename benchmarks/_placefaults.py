@@ -89,6 +89,47 @@ def swap(folder: Path, seed: int) -> list[str]:
     return [one, two]
 
 
+def _change_all(folder: Path, change: Callable[[Pixels], Pixels]) -> list[str]:
+    for _, path in stems(folder).values():
+        write(path, change(read(path)))
+    return []
+
+
+def shift_all(folder: Path, seed: int) -> list[str]:
+    """Move all masks by 4 % of the longer side, in one direction."""
+    angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
+
+    def moved(mask: Pixels) -> Pixels:
+        far = 0.04 * max(mask.shape)
+        by = round(far * np.sin(angle)), round(far * np.cos(angle))
+        return np.asarray(ndimage.shift(mask, by, order=0, mode="nearest"))
+
+    return _change_all(folder, moved)
+
+
+def mirror_all(folder: Path, seed: int) -> list[str]:
+    """Mirror all masks, left-right or top-bottom, or turn them upside down."""
+    return _change_all(folder, TURNS[int(np.random.default_rng(seed).integers(3))])
+
+
+def shuffle_all(folder: Path, seed: int) -> list[str]:
+    """Give every mask to another image of its size; masks alone in their size are left out."""
+    by_size: dict[tuple[int, ...], list[tuple[Path, Path]]] = {}
+    for paths in stems(folder).values():
+        by_size.setdefault(read(paths[1]).shape, []).append(paths)
+    rng = np.random.default_rng(seed)
+    for group in by_size.values():
+        if len(group) == 1:
+            for path in group[0]:
+                path.unlink()
+            continue
+        order = rng.permutation(len(group))
+        contents = [group[k][1].read_bytes() for k in order]
+        for k, content in zip(np.roll(order, 1), contents, strict=True):
+            group[k][1].write_bytes(content)
+    return []
+
+
 def invert(folder: Path, seed: int) -> list[str]:
     """Exchange foreground and background in one mask of ten, in the file's own values."""
     chosen = some(folder, seed)
@@ -110,7 +151,7 @@ def _copies(folder: Path, seed: int, change: Callable[[Pixels], Pixels], jpeg: b
         pixels = change(read(image)[..., :3] if read(image).ndim == 3 else read(image))
         name = folder / "images" / f"{stem}copy{'.jpg' if jpeg else '.png'}"
         picture = Image.fromarray(np.ascontiguousarray(pixels))
-        picture.save(name, **({"quality": 80} if jpeg else {}))
+        picture.save(name, quality=80)  # PNG has none, and passes over it
         labels = Image.open(mask).resize(picture.size, Image.Resampling.NEAREST)
         labels.save(folder / "masks" / f"{stem}copy.png")
         made.append(f"{stem}copy")

@@ -204,7 +204,7 @@ def measure(rounds: int, files: int, passes: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         root = make_folder(Path(folder), files)
         part = large_set(root)
-        some = {f"reuse={reuse}": batches(part, reuse=reuse) for reuse in (1, 4, REUSE)}
+        some = {f"reuse={reuse}": batches(part, reuse=reuse) for reuse in (1, REUSE, 2 * REUSE)}
         some["reuse=8, Augmentation()"] = batches(part, reuse=REUSE, augment=Augmentation())
         result["streaming"] = told(f"{len(part)} files", compare(part, some, rounds))
         command = [sys.executable, __file__, "--through", str(root), "--passes", str(passes)]

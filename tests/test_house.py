@@ -105,6 +105,7 @@ BESIDE = (
     "data/splits.py",
     "views/explorer.py",
     "views/findings.py",
+    "views/smears.py",
 )
 
 

@@ -42,6 +42,7 @@ _FILES = {
     "prediction.predict": ("predict", "predict_samples", "to_mask"),
     "views.figures": ("show",),
     "views.explorer": ("explorer",),
+    "views.smears": ("smear_explorer", "smear_rows"),
     "views.findings": ("evidence",),
     "views": ("figures", "widgets"),
     "classroom": ("checks",),

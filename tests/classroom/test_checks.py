@@ -67,6 +67,9 @@ EXERCISES = {
             ({"ignore_value": 255}, "refuses: the mask"),
             ({"values": {0: 0, 7: 1}}, "unexpected keyword argument 'values'"),
             ([0, 7, 255], "found a list"),
+            ({0: 0, 7: 1}, "name the arguments"),
+            ({"mask_values": [0, 7]}, "mask_values is a dict"),
+            ({"mask_values": {0: 0, 7: 1, 255: 255}}, "255 is no class id"),
         ],
     ),
     "conv_parameters": (

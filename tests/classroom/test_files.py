@@ -27,6 +27,14 @@ def test_one_is_chosen_by_the_start_of_its_name(folder, name):
     assert choose_one(folder, name).stem == "03_training"
 
 
+def test_a_number_does_not_choose_the_notebook_that_stands_beside_it(folder):
+    for name in ("01_data_loading", "01b_drawing_data"):
+        (folder / f"{name}.ipynb").write_text("{}")
+    assert choose_one(folder, "01").stem == "01_data_loading"
+    assert choose_one(folder, "01b").stem == "01b_drawing_data"
+    assert len(choose_notebooks(folder, "0")) == 5
+
+
 @pytest.mark.parametrize(("name", "said"), [("07", "choose one of: 00"), ("03", "fits 2")])
 def test_none_or_several_is_said(folder, name, said):
     with pytest.raises(UserError, match=said):

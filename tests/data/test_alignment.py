@@ -55,7 +55,7 @@ WAYS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @pytest.mark.parametrize("way", TURNS)
 def test_a_turned_mask_is_found_and_turned_back(way: str) -> None:
     mask = FIELDS[CHOSEN][1]
-    [found] = suspects({CHOSEN: WAYS[way](mask)})
+    [found] = suspects({CHOSEN: WAYS[way](mask)}, side=64)
     assert (found.kind, found.index, found.turn) == ("turned", CHOSEN, way)
     assert (undone(found, WAYS[way](mask)) == mask).all()
 
@@ -67,7 +67,7 @@ def test_two_swapped_masks_name_each_other() -> None:
 
 
 def test_reversed_ids_are_found() -> None:
-    [found] = suspects({CHOSEN: 2 - FIELDS[CHOSEN][1]})
+    [found] = suspects({CHOSEN: 2 - FIELDS[CHOSEN][1]}, side=64)
     assert (found.kind, found.index, found.undo) == ("inverted", CHOSEN, "2 - mask")
 
 
@@ -81,10 +81,16 @@ def test_a_shift_of_all_masks_is_told_once() -> None:
     assert np.abs(np.subtract(found.offset, (-8, 13))).max() <= 2
 
 
+def test_masks_in_another_order_are_unrelated_to_their_images() -> None:
+    found = suspects({i: FIELDS[i - 3][1] for i in range(len(FIELDS))}, side=64)
+    assert [(s.kind, s.index) for s in found] == [("unrelated", -1)]
+    assert found[0].confidence < 0.5  # of few pairs, it may be chance
+
+
 def test_masks_of_noise_are_unrelated() -> None:
     rng = np.random.default_rng(0)
     noise = [ndimage.gaussian_filter(rng.normal(size=(256, 256)), 9) > 0 for _ in FIELDS]
-    [found] = suspects({i: mask.astype(np.uint8) for i, mask in enumerate(noise)})
+    [found] = suspects({i: mask.astype(np.uint8) for i, mask in enumerate(noise)}, side=64)
     assert (found.kind, found.index) == ("unrelated", -1)
 
 

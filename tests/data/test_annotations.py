@@ -1,6 +1,10 @@
 """COCO and LabelMe: shapes become the pixels that their own tools draw."""
 
+import base64
+import io
 import json
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -141,19 +145,62 @@ def test_coco(tmp_path: Path) -> None:
     assert samples.records[0].files == (tmp_path / "images/a.png", tmp_path / "labels.json")
 
 
+def runs_of(mask: np.ndarray) -> dict[str, Any]:
+    """Run lengths that are not packed, as CVAT writes what was brushed."""
+    flat = mask.ravel(order="F").astype(int)
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    counts = np.diff([0, *edges, flat.size]).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("ignore", [False, True])
-def test_crowds(tmp_path: Path, ignore: bool) -> None:
-    runs = {"size": list(SIZE), "counts": [0, HEIGHT * WIDTH]}
+@pytest.mark.parametrize("brushed", ["small", "large"])
+def test_crowds_are_objects_unless_they_are_ignored(
+    tmp_path: Path, ignore: bool, brushed: str
+) -> None:
+    small, large = by_pycocotools([SMALL]), by_pycocotools([LARGE])
     annotations = [
-        {"image_id": 5, "category_id": 70, "segmentation": [LARGE]},
-        {"image_id": 5, "category_id": 3, "segmentation": runs, "iscrowd": 1},
+        {"image_id": 5, "category_id": 70, "segmentation": [SMALL]},
+        {"image_id": 5, "category_id": 3, "segmentation": [LARGE]},
     ]
+    index = ["small", "large"].index(brushed)
+    annotations[index] |= {"segmentation": runs_of((small, large)[index]), "iscrowd": 1}
     path = coco(tmp_path, annotations=annotations)
     samples = read_coco(path, tmp_path / "images", ignore_crowds=ignore)
-    large = by_pycocotools([LARGE])
-    np.testing.assert_array_equal(samples[0].mask, np.where(large, 2, 255 if ignore else 1))
+    expected = np.where(small, 2, large)
+    if ignore and brushed == "large":
+        expected = np.where(small, 2, large * 255)
+    elif ignore:  # it lies below the cell that encloses it
+        expected = np.where(large, 1, small * 255)
+    np.testing.assert_array_equal(samples[0].mask, expected)
+    numbers = np.array([0, 2, 1] + [0] * 253)
+    np.testing.assert_array_equal(samples[0].instances, numbers[expected])
     assert samples.ignore_value == (255 if ignore else None)
+    assert ("crowds are not labelled" in samples.rule) == ignore
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@given(st.data())
+def test_overlap_is_settled_by_area_whatever_the_order(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    boxes = data.draw(
+        st.lists(st.tuples(*[st.integers(0, 20)] * 2, *[st.integers(1, 12)] * 2), max_size=5)
+    )
+    annotations, drawn = [], []
+    for number, (top, left, height, width) in enumerate(boxes, 1):
+        region = np.zeros(SIZE, bool)
+        region[top : top + height, left : left + width] = True
+        kind = data.draw(st.integers(0, 1))
+        known = {"image_id": 5, "category_id": 3, "segmentation": runs_of(region), "iscrowd": kind}
+        annotations.append(known)
+        drawn.append((int(region.sum()), number, region))
+    root = tmp_path_factory.mktemp("set")
+    found = read_coco(coco(root, annotations=annotations), root / "images")[0].instances
+    for row, column in np.ndindex(SIZE):  # the smallest that holds the pixel, else the latest
+        there = [(area, -number) for area, number, region in drawn if region[row, column]]
+        assert found[row, column] == -min(there, default=(0, 0))[1]
 
 
 def test_coco_classes_in_a_chosen_order(tmp_path: Path) -> None:
@@ -266,14 +313,15 @@ def test_labelme(tmp_path: Path) -> None:
 
 
 def test_shapes_of_one_group_are_one_object(tmp_path: Path) -> None:
-    parts = [((1, 1), (4, 4)), ((10, 10), (14, 14)), ((20, 20), (24, 24))]
-    numbered = zip(parts, (7, 7, 8), strict=True)
-    sheet(tmp_path, *(shape("c", "rectangle", *p, group_id=g) for p, g in numbered))
+    parts = [((n, n), (n + 2, n + 2)) for n in range(1, 29, 4)]
+    labels, groups = "cccdccc", (7, 7, 8, 7, None, None, 7)
+    numbered = zip(parts, labels, groups, strict=True)
+    sheet(tmp_path, *(shape(c, "rectangle", *p, group_id=g) for p, c, g in numbered))
     found = read_labelme(tmp_path)[0].instances
-    assert (found[2, 2], found[12, 12], found[22, 22]) == (1, 1, 2)
+    assert [found[n, n] for n in range(1, 29, 4)] == [1, 1, 2, 3, 4, 5, 1]
 
 
-@pytest.mark.parametrize("kind", ["point", "line", "linestrip", "mask", "x", None, 3])
+@pytest.mark.parametrize("kind", ["point", "line", "linestrip", "points", "x", None, 3])
 def test_shapes_without_an_area(tmp_path: Path, kind: Any) -> None:
     cell = shape("cell", "rectangle", (1, 1), (4, 4))
     sheet(tmp_path, cell, shape("a", kind, (1, 1), (2, 2)))
@@ -281,6 +329,82 @@ def test_shapes_without_an_area(tmp_path: Path, kind: Any) -> None:
         read_labelme(tmp_path)
     assert_says(error, "a.json", "shapes[1]", f"found {kind!r}", f"skip=[{kind!r}]")
     assert read_labelme(tmp_path, skip=[kind]).class_names == ("background", "cell")
+
+
+def png(mask: np.ndarray) -> str:
+    """A mask as LabelMe stores it."""
+    file = io.BytesIO()
+    Image.fromarray(mask).save(file, "png")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@given(
+    mask=arrays.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))),
+    at=st.tuples(st.integers(-8, WIDTH), st.integers(-8, HEIGHT)),
+    moved=st.sampled_from([0, 0.25, 1e-9, -1e-9]),
+)
+def test_masks_are_placed_pixel_by_pixel(
+    tmp_path_factory: pytest.TempPathFactory, mask: np.ndarray, at: tuple[int, int], moved: float
+) -> None:
+    root, (left, top), (height, width) = tmp_path_factory.mktemp("set"), at, mask.shape
+    corners = [(left + moved, top + moved), (left + width - 1 + moved, top + height - 1 + moved)]
+    cell = shape("cell", "rectangle", (2, 2), (20, 20))
+    sheet(root, cell, shape("core", "mask", *corners, mask=png(mask)))
+    expected = np.zeros((HEIGHT + 40, WIDTH + 40), np.uint8)
+    expected[22:41, 22:41] = 1
+    expected[top + 20 : top + 20 + height, left + 20 : left + 20 + width][mask] = 2
+    found = read_labelme(root, class_names=["background", "cell", "core"])[0]
+    np.testing.assert_array_equal(found.mask, expected[20:-20, 20:-20])
+    np.testing.assert_array_equal(found.instances, expected[20:-20, 20:-20])
+
+
+BLOCK = np.ones((5, 4), bool)
+
+
+def claim(width: int, height: int) -> str:
+    """A mask whose header lies about its size."""
+    data = bytearray(base64.b64decode(png(BLOCK)))
+    data[16:24] = struct.pack(">II", width, height)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return base64.b64encode(data).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "far", "part"),
+    [
+        (None, (3, 4), "a PNG image in base64"),
+        (7, (3, 4), "a PNG image in base64"),
+        ("", (3, 4), "a PNG image in base64"),
+        ("%%%", (3, 4), "a PNG image in base64"),
+        ("\u00e9", (3, 4), "a PNG image in base64"),
+        (png(BLOCK).replace("iVBO", "iVBP", 1), (3, 4), "a PNG image in base64"),
+        (png(BLOCK)[:20], (3, 4), "a PNG image in base64"),
+        (png(BLOCK), (4, 4), "as large as the box of its two points (5 x 5)"),
+        (png(BLOCK), (2, 4), "(3 x 5)"),
+        (png(BLOCK), (-3, -4), "(-2 x -3)"),
+        (png(BLOCK)[:-40], (3, 4), "a mask that decodes"),
+        (png(np.ones((5, 4, 3), np.uint8)), (3, 4), "a mask of one channel"),
+        (png(np.ones((HEIGHT, WIDTH + 1), bool)), (WIDTH, HEIGHT - 1), "a mask within the image"),
+        (claim(60_000, 60_000), (59_999, 59_999), "a mask within the image of 30 x 40"),
+        (claim(40, 30), (39, 29), "a mask that decodes"),
+    ],
+)
+def test_damaged_masks(tmp_path: Path, text: Any, far: tuple[int, int], part: str) -> None:
+    sheet(tmp_path, shape("cell", "mask", (0, 0), far, mask=text))
+    with pytest.raises(DataError) as error:
+        read_labelme(tmp_path)[0]
+    assert_says(error, "a.json", "shapes[0]", part, "export the annotations again")
+
+
+def test_oriented_rectangles_are_polygons(tmp_path: Path) -> None:
+    corners = [(10.0, 2.0), (20.0, 9.0), (15.5, 18.0), (5.0, 11.0)]
+    sheet(tmp_path, shape("cell", "oriented_rectangle", *corners))
+    expected = drawn(("polygon", corners, 1))
+    np.testing.assert_array_equal(read_labelme(tmp_path)[0].mask, expected)
+    sheet(tmp_path, shape("cell", "oriented_rectangle", *corners[:3]))
+    with pytest.raises(DataError) as error:
+        read_labelme(tmp_path)
+    assert_says(error, "the points [x, y] of an oriented_rectangle")
 
 
 @pytest.mark.parametrize(

@@ -464,7 +464,7 @@ def test_the_decoder_of_webp_never_sees_the_claim(tmp_path: Path) -> None:
     path.write_bytes(webp_claim())
     command = [sys.executable, "-c", DECODE_WITHIN, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    assert "1023.9 MiB of pixels claimed by" in done.stderr.splitlines()[-1], done.stderr
+    assert "of pixels claimed by" in done.stderr.splitlines()[-1], done.stderr
 
 
 def test_a_strip_that_unpacks_to_more_is_cut_short(tmp_path: Path) -> None:

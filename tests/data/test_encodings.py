@@ -238,6 +238,15 @@ def test_instances_with_an_ignore_value(tmp_path: Path) -> None:
     np.testing.assert_array_equal(sample.instances, IDS % 2)
 
 
+@pytest.mark.parametrize("value", [-1, 256, 65535])
+def test_ignore_values_of_instances_fit_into_class_ids(tmp_path: Path, value: int) -> None:
+    with pytest.raises(ValueError) as error:
+        read(tmp_path, IDS, instances=True, ignore_value=value)
+    assert_says(error, "from 0 to 255", f"found {value}")
+    error = refused(tmp_path, IDS, instances=True, ignore_value=1)
+    assert_says(error, "must not be a class id", "found 1 among 0, 1")
+
+
 def test_numbered_objects_are_recognised(tmp_path: Path) -> None:
     error = refused(tmp_path, np.arange(48, dtype=np.uint16).reshape(6, 8), suffix=".tif")
     assert_says(error, "number objects", "instances=True")

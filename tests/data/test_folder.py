@@ -383,4 +383,4 @@ def test_class_ids_have_no_gaps_and_names_come_in_a_list(tmp_path: Path) -> None
     assert_says(error, "mask_values", "without gaps", "found [0, 255]", "{0: 0, 255: 1}")
     with pytest.raises(ValueError) as error:
         read_folder(*folders, class_names="cell")
-    assert_says(error, "class_names", "a list", "found 'cell'", "use a list")
+    assert_says(error, "class_names", "a list", "found 'cell'", "write class_names=[")

@@ -5,6 +5,8 @@ that crashes, hangs or allocates without measure is seen as such. ``UNET_FUZZ`` 
 the usual number of files.
 """
 
+import base64
+import io
 import json
 import os
 import random
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import time
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +100,10 @@ def write_json(folder: Path) -> None:
             },
         ],
     }
+    png = io.BytesIO()
+    Image.fromarray(np.eye(7, 6) > 0).save(png, "png")
+    mask = base64.b64encode(png.getvalue()).decode()
+    tilted = [[10, 2], [20, 9], [15.5, 18], [5, 11]]
     labelme = {
         "version": "5.0",
         "imagePath": "rgb.png",
@@ -107,6 +114,8 @@ def write_json(folder: Path) -> None:
             {"label": "cell", "points": [[3, 3], [20.5, 4], [18, 30]], "shape_type": "polygon"},
             {"label": "cell", "points": [[3, 3], [9, 9]], "shape_type": "rectangle", "group_id": 1},
             {"label": "core", "points": [[15, 15], [19, 15]], "shape_type": "circle"},
+            {"label": "core", "points": [[5, 6], [10, 12]], "shape_type": "mask", "mask": mask},
+            {"label": "cell", "points": tilted, "shape_type": "oriented_rectangle"},
         ],
     }
     (folder / "coco.json").write_text(json.dumps(coco))
@@ -158,6 +167,30 @@ def drop_or_repeat(rng: random.Random, data: bytes, others: list[bytes]) -> byte
     return data[:start] + part * rng.choice((0, 2, 50)) + data[start + len(part) :]
 
 
+def mutate_mask(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
+    """Damage a PNG that lies within JSON as text; its checksums are made to fit now and then."""
+    loaded = json.loads(data)
+    shape = next(shape for shape in loaded["shapes"] if shape["shape_type"] == "mask")
+    png = rng.choice(MUTATIONS)(rng, base64.b64decode(shape["mask"]), others)
+    if rng.random() < 0.5:
+        png = with_checksums(png)
+    if rng.random() < 0.5 and len(png) >= 24:  # the box follows what the PNG claims
+        width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+        shape["points"][1] = [5 + width - 1, 6 + height - 1]
+    shape["mask"] = base64.b64encode(png).decode()
+    return json.dumps(loaded).encode()
+
+
+def with_checksums(png: bytes) -> bytes:
+    at, fixed = 8, bytearray(png)
+    while at + 12 <= len(png):
+        end = at + 8 + int.from_bytes(png[at : at + 4], "big")
+        if end + 4 <= len(png):
+            fixed[end : end + 4] = zlib.crc32(png[at + 4 : end]).to_bytes(4, "big")
+        at = end + 4
+    return bytes(fixed)
+
+
 def mutate_json(rng: random.Random, data: bytes, others: list[bytes]) -> bytes:
     """Change the structure: values of other types, keys that vanish, numbers blown up."""
     loaded = json.loads(data)
@@ -203,6 +236,8 @@ def mutants(folder: Path, count: int, seed: int) -> Iterator[tuple[str, Path, by
         path = paths[number % len(paths)]
         structural = path.suffix == ".json" and rng.random() < 0.8
         mutation = mutate_json if structural else rng.choice(MUTATIONS)
+        if structural and path.name == "labelme.json" and rng.random() < 0.4:
+            mutation = mutate_mask
         yield mutation.__name__, path, mutation(rng, sound[path], others)
 
 

@@ -22,7 +22,7 @@ from unet_helpers.data.doctor.check import check
 from unet_helpers.data.doctor.kinds import KINDS
 from unet_helpers.data.formats.coco import read_coco
 from unet_helpers.data.formats.labelme import read_labelme
-from unet_helpers.data.samples import DataError, Samples
+from unet_helpers.data.samples import Samples
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "making_masks.md").read_text(encoding="utf-8")
@@ -436,32 +436,34 @@ def test_two_libraries_see_opposite_things_in_an_inverting_table(exports: Path) 
     np.testing.assert_array_equal(np.asarray(Image.open(file)), 255 - stored)
 
 
-def test_a_mask_that_labelmes_ai_drew_is_never_left_out_in_silence(tmp_path: Path) -> None:
+def test_masks_of_labelmes_ai_tools_are_read_pixel_by_pixel(tmp_path: Path) -> None:
     write_photographs(tmp_path / "images")
-    cell = cells(0)[0]
-    write_labelme_file(tmp_path / "images", NAMES[0], [labelme_mask("cell", cell)])
-    try:
-        mask = read_labelme(tmp_path / "images")[0].mask
-    except DataError as error:
-        assert "polygon" in str(error)
-    else:
-        top, left, height, width = cell
-        assert mask.sum() == mask[top : top + height, left : left + width].sum() == height * width
+    for number, name in enumerate(NAMES):
+        shapes = []
+        for cell in cells(number):
+            shapes.append(labelme_mask("cytoplasm", cell))
+            shapes.append(labelme_mask("nucleus", nucleus(cell)))
+        write_labelme_file(tmp_path / "images", name, shapes)
+    same_classes(read_labelme(tmp_path / "images", class_names=CLASSES))
 
 
-def test_brushed_objects_of_cvat_lie_below_outlined_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize("brushed", [(), (1,), (2,), (1, 2)])
+def test_brushed_objects_of_cvat_lie_where_outlined_ones_would(
+    tmp_path: Path, brushed: tuple[int, ...]
+) -> None:
     write_cvat_coco(tmp_path)
     file = tmp_path / "cvat_coco" / "annotations" / "instances_default.json"
     content = json.loads(file.read_text())
-    for one in content["annotations"]:  # brush the nuclei, outline the cells
+    for one in content["annotations"]:
         left, top, width, height = map(int, one["bbox"])
         box = (top, left, height, width)
-        one["iscrowd"] = int(one["category_id"] == 2)
+        one["iscrowd"] = int(one["category_id"] in brushed)
         outline = [[float(v) for point in corners(box) for v in point]]
         one["segmentation"] = run_lengths(box) if one["iscrowd"] else outline
     file.write_text(json.dumps(content))
     samples = read_coco(file, tmp_path / "cvat_coco" / "images" / "default", class_names=CLASSES)
-    assert all((sample.mask < 2).all() for sample in samples)
+    same_classes_inside(samples)
+    assert all((sample.mask == 2).any() for sample in samples)
 
 
 def test_the_doctors_names_on_the_page_exist() -> None:

@@ -229,7 +229,7 @@ def test_malformed_manifests(tmp_path: Path, text: str, parts: list[str]) -> Non
 def test_manifests_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read_folder(tmp_path / "none.csv")
-    assert_says(error, "none.csv", "CSV, UTF-8", "found one that cannot be read")
+    assert_says(error, "none.csv", "a CSV file", "found nothing", "correct the path")
     (tmp_path / "a.csv").write_bytes(b"image,mask\n\xff\xfe,b\n")
     with pytest.raises(DataError) as error:
         read_folder(tmp_path / "a.csv")

@@ -309,3 +309,13 @@ def test_a_second_walk_begins_where_the_first_began() -> None:
     stream = batches(SAMPLES, **SMALL)
     first, second = (next(stream.as_numpy_iterator())[1] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_there_are_eight_orientations() -> None:
+    with pytest.raises(ValueError, match="which must be 0 to 7, found 9"):
+        orient(np.zeros((2, 2)), 9)
+
+
+def test_colour_is_a_share() -> None:
+    with pytest.raises(ValueError, match="from 0 to below 1, found 5"):
+        crop_batch(telling_samples((9, 9)), 0, size=4, batch_size=1, colour=5)

@@ -78,5 +78,21 @@ def test_a_page_without_a_kernel_shows_a_still() -> None:
 def test_sliders_begin_where_they_are_told() -> None:
     panel = explorer(SAMPLES, number=1, angle=25)
     assert panel.caption.value == "<b>image 1</b>: angle 25°"
-    with pytest.raises(ValueError, match=r"must be one of number, orientation.*found 'twist'"):
-        explorer(SAMPLES, twist=3)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        ({"twist": 3}, r"must be one of orientation.*number, found 'twist'"),
+        ({"number": 9}, r"number must be from 0 to \d, found 9"),
+        ({"elastic": -4}, "elastic must be from 0.0 to 4.0, found -4"),
+    ],
+)
+def test_a_start_beyond_the_sliders_is_refused(start: dict[str, float], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        explorer(SAMPLES, **start)
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        explorer(SAMPLES[:0])

@@ -142,6 +142,12 @@ def stranger_masks(answer: Any) -> None:
             return gap
         if not isinstance(answer, dict):
             return f"a dict of arguments is expected, found a {type(answer).__name__}."
+        if not all(isinstance(name, str) for name in answer):
+            return "name the arguments, as in dict(mask_values=...), for there are several."
+        if not isinstance(answer.get("mask_values", {}), dict):
+            return "mask_values is a dict, from the value in the file to the class id."
+        if answer.get("mask_values", {}).get(255) == 255:
+            return "255 is no class id: leave it out of mask_values, and name it as ignore_value."
         try:
             samples = _read_strange_mask(answer)
         except TypeError as error:  # an argument that read_folder does not have

@@ -61,7 +61,8 @@ def choose_notebooks(folder: Path, prefix: str | None = None) -> list[Path]:
     folder : pathlib.Path
         The folder of the notebooks.
     prefix : str, optional
-        The start of a name, such as ``03``, or a whole name; every notebook if left out.
+        The start of a name, such as ``03``, or a whole name; every notebook if left out. Where a
+        notebook's number is the prefix, it is meant: ``01`` does not choose ``01b_more``.
 
     Returns
     -------
@@ -74,7 +75,8 @@ def choose_notebooks(folder: Path, prefix: str | None = None) -> list[Path]:
         If no notebook fits.
     """
     notebooks = list_notebooks(folder)
-    chosen = [path for path in notebooks if path.name.startswith(prefix or "")]
+    exact = [path for path in notebooks if path.name.startswith(f"{prefix}_")]
+    chosen = exact or [path for path in notebooks if path.name.startswith(prefix or "")]
     if chosen:
         return chosen
     if not notebooks:

@@ -36,11 +36,18 @@ def orient(array: NDArray[Any], which: int) -> NDArray[Any]:
     ndarray
         A view; pixel values are moved, never mixed, so masks stay class ids.
 
+    Raises
+    ------
+    ValueError
+        If `which` is not 0 to 7.
+
     Examples
     --------
     >>> orient(np.array([[1, 2], [3, 4]]), 1).tolist()
     [[2, 4], [1, 3]]
     """
+    if not 0 <= which < ORIENTATIONS:
+        raise ValueError(f"which must be 0 to 7, found {which}: there are eight orientations")
     turned = np.rot90(array, which % 4)
     return turned[:, ::-1] if which >= 4 else turned
 
@@ -96,7 +103,7 @@ def crop_batch(
     Raises
     ------
     ValueError
-        If there are no samples, or `reuse` is below 1.
+        If there are no samples, `reuse` is below 1, or `colour` is not a share below 1.
     DataError
         If the images differ in their number of channels.
 
@@ -111,6 +118,8 @@ def crop_batch(
         raise ValueError("samples must hold at least one image, found none: check the split")
     if reuse < 1:
         raise ValueError(f"reuse must be at least 1, found {reuse}: 1 cuts one crop an image")
+    if not 0 <= colour < 1:
+        raise ValueError(f"colour must be from 0 to below 1, found {colour}: 0.05 varies by 5 %")
     images, masks = [], []
     for position in range(number * batch_size, (number + 1) * batch_size):
         index = _dealt(position, len(samples), seed, reuse)

@@ -156,7 +156,7 @@ class Samples(Sequence[Sample]):
     ignore_value: int | None = None
     rule: str = ""
     _relabel: tuple[int, ...] | None = None
-    _cache: _Cache = dataclasses.field(default_factory=lambda: _Cache(1 << 29))
+    _cache: _Cache = dataclasses.field(default_factory=lambda: _Cache(3 << 27))
 
     def __len__(self) -> int:
         return len(self.records)

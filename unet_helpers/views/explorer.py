@@ -1,5 +1,6 @@
 """The augmentation explorer: turn one knob at a time, and see image and mask move together."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,8 @@ def explorer(samples: Samples, **start: float) -> Panel:
     Raises
     ------
     ValueError
-        If `start` names no slider of these images.
+        If there are no samples, or `start` names no slider or no value of its range.
     """
-    channels = samples[0].image.shape[-1]
 
     def draw(number: int, **values: Any) -> tuple[Figure, str]:
         sample = samples[number]
@@ -59,13 +59,12 @@ def explorer(samples: Samples, **start: float) -> Panel:
         text = ", ".join(f"{KNOBS[name][0]} {values[name]:g}{KNOBS[name][1]}" for name in changed)
         return fig, f"<b>{sample.name}</b>: {text or 'nothing changed yet'}"
 
+    if not len(samples):
+        raise ValueError("samples must hold at least one image, found none: check the split")
+    channels = samples[0].image.shape[-1]
     usable = {n: k for n, k in KNOBS.items() if channels == 3 or n not in ("hue", "red")}
-    unknown = set(start) - {"number", *usable}
-    if unknown:
-        raise ValueError(
-            f"a slider to start must be one of number, {', '.join(usable)}, found "
-            f"{min(unknown)!r}: correct the name"
-        )
+    ranges = {name: knob[3:5] for name, knob in usable.items()} | {"number": (0, len(samples) - 1)}
+    _check_start(start, ranges)
     controls = {
         name: _slider(
             f"{label} ({unit.strip()})" if unit else label, start.get(name, rest_value), *rest
@@ -79,6 +78,19 @@ def explorer(samples: Samples, **start: float) -> Panel:
         f"an image of {samples.name} and the same image augmented, with the mask's outline and a "
         "grid that is bent along, and beside them the mask, moved by the same field",
     )
+
+
+def _check_start(start: Mapping[str, float], ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse a slider that is not there, or a value beyond its ends."""
+    for name, value in start.items():
+        if name not in ranges:
+            raise ValueError(
+                f"a slider to start must be one of {', '.join(ranges)}, found {name!r}: correct "
+                "the name"
+            )
+        low, high = ranges[name]
+        if not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ValueError(f"{name} must be from {low} to {high}, found {value!r}: correct it")
 
 
 # Label, unit, value that changes nothing, lowest and highest value, step.

@@ -74,10 +74,10 @@ def show(fig: Figure, alt: str) -> None:
 
 
 def grid(
-    rows: int, columns: int, cell: float = 2.4, legend: bool = True
+    rows: int, columns: int, cell: float = 2.4, legend: bool = True, title: float = 0.28
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure of square panels without axes, `cell` inches each, and its array of panels."""
-    height = rows * (cell + 0.28) + (0.4 if legend else 0.0)
+    height = rows * (cell + title) + (0.4 if legend else 0.0)
     fig = Figure(figsize=(columns * cell, height), layout="constrained")
     panels = fig.subplots(rows, columns, squeeze=False)
     for ax in panels.flat:
@@ -132,7 +132,8 @@ def samples(chosen: Samples) -> Figure:
     """Images above, the same images with their masks' outlines below."""
     fig, panels = grid(2, len(chosen))
     for column, sample in zip(panels.T, chosen, strict=True):
-        draw_image(column[0], sample.image, sample.name)
+        own = sample.group == sample.name  # a group of its own needs no second line
+        draw_image(column[0], sample.image, sample.name + f"\ngroup: {sample.group}" * (not own))
         draw_image(column[1], sample.image)
         draw_outlines(column[1], sample.mask, chosen.num_classes)
     key(fig, outline_legend(chosen.class_names), columns=4)
@@ -160,7 +161,7 @@ def batch(images: NDArray[Any], masks: NDArray[Any], class_names: Sequence[str])
     """A training batch as the model gets it, with outlines; four crops to a row."""
     columns = min(4, len(images))
     rows = -(-len(images) // columns)
-    fig, panels = grid(rows, columns, cell=2.2)
+    fig, panels = grid(rows, columns, cell=2.2, title=0.0)
     for ax, image, mask in zip(panels.flat, images, masks, strict=False):
         draw_image(ax, image)
         draw_outlines(ax, mask[..., 0], len(class_names))

@@ -62,7 +62,7 @@ class Panel(ipw.VBox):
     def _still(self) -> bytes:
         """The picture with the caption above it, for a page without a kernel."""
         figure, text = self._drawn()
-        figure.suptitle(re.sub("<.*?>", "", text), fontsize=9)
+        figure.suptitle(re.sub("<.*?>", "", text), x=0.01, ha="left", fontsize=9)
         return figures.png(figure)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:

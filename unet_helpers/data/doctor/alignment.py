@@ -88,10 +88,13 @@ def judge(glimpses: Sequence[Glimpse], names: Sequence[str] = ()) -> list[Suspic
         glimpses = put_back(glimpses, whole)
         found.append(whole)
     model = PixelModel(glimpses, usable)
+    strange = unrelated(model, glimpses, usable)
+    if strange:
+        return found + strange
     scores = _scores(model, glimpses, usable)
     usual = float(np.median([s.own for s in scores.values()]))
     if usual < _LEAST_USUAL:
-        return found + unrelated(model, glimpses, usable)
+        return found
     plain = float(np.median([s.plain for s in scores.values()]))
     odd = [i for i, s in scores.items() if s.own < _MISFITS * usual]
     matches = strangers(model, glimpses, odd) if len(usable) > 1 else {}

@@ -3,6 +3,8 @@
 _NEAREST = "mask.resize(size, Image.Resampling.NEAREST)"
 
 CURES = {
+    "folders-exchanged": "name the folder of the images first, that of the masks second:\n"
+    "    {code}",
     "no-pairs": "check both paths; images and masks are paired by equal stems (a.png with a.tif), "
     "by --pattern or by --manifest",
     "image-without-mask": "add the mask, or move the image out of the folder",
@@ -18,7 +20,7 @@ CURES = {
     "size-differs": "export the mask at the image's size; to resize a mask, never mix values:\n"
     f"    {_NEAREST}",
     "mask-turned": "turn the mask back{where}:\n    {code}",
-    "mask-shifted": "move the mask back{where}:\n    {code}",
+    "mask-shifted": "move the mask back{where}; what left the picture is lost:\n    {code}",
     "pairs-swapped": "give each mask the name of the image it belongs to{where}",
     "polarity-inverted": "exchange the classes{where}:\n    {code}",
     "mask-in-between-values": "export the mask again as PNG, and resize without smoothing:\n"

@@ -100,7 +100,7 @@ def infer(masks: Sequence[MaskFacts], options: Options, objects: bool = False) -
     Encoding
     """
     ignore = options.ignore_value
-    if options.ids or options.mask_values is not None:
+    if options.ids or options.mask_values is not None or options.colours is not None:
         return _given(options)
     if options.instances or (objects and not options.class_names):
         return Encoding("objects", {}, ignore=ignore)
@@ -121,11 +121,14 @@ def infer(masks: Sequence[MaskFacts], options: Options, objects: bool = False) -
 
 
 def _given(options: Options) -> Encoding:
-    table = dict(options.mask_values or {k: k for k in range(max(len(options.class_names), 2))})
-    classes = max(2, len(options.class_names), max(table.values()) + 1)
-    if options.ignore_value is not None:
-        table[options.ignore_value] = options.ignore_value
-    return Encoding("given", table, classes=classes, ignore=options.ignore_value)
+    ignore, names = options.ignore_value, len(options.class_names)
+    table = dict(options.colours or options.mask_values or {k: k for k in range(max(names, 2))})
+    classes = max(2, names, max((k for k in table.values() if k != ignore), default=0) + 1)
+    if options.colours is not None:
+        return Encoding("colours", table, classes=classes, ignore=ignore)
+    if ignore is not None and ignore not in table.values():
+        table[ignore] = ignore
+    return Encoding("given", table, classes=classes, ignore=ignore)
 
 
 def _values(mask: MaskFacts, coloured: bool) -> Iterable[int]:

@@ -30,6 +30,13 @@ class Kind(NamedTuple):
     meaning: str
 
 
+# What no statistics of a set can tell, said with every finding on places.
+_MISSED = (
+    "With fewer than a dozen images, for shifts of a few pixels, or when all masks are wrong in "
+    "the same way, the doctor can miss such a fault: look at some pairs yourself."
+)
+
+
 def _kinds(severity: Severity, *rows: tuple[str, str, str]) -> dict[str, Kind]:
     return {name: Kind(severity, title, meaning) for name, title, meaning in rows}
 
@@ -37,6 +44,12 @@ def _kinds(severity: Severity, *rows: tuple[str, str, str]) -> dict[str, Kind]:
 KINDS: dict[str, Kind] = {
     **_kinds(
         "error",
+        (
+            "folders-exchanged",
+            "the two folders look exchanged",
+            "IMAGES comes first, MASKS second. What stands second looks like photographs, smooth "
+            "and of many values, what stands first like masks.",
+        ),
         ("no-pairs", "nothing to train on", "No image has a mask: there is nothing to learn from."),
         (
             "image-without-mask",
@@ -80,22 +93,23 @@ KINDS: dict[str, Kind] = {
         (
             "mask-turned",
             "masks that are turned or mirrored",
-            "The mask fits its image once it is turned: the training would learn from noise.",
+            f"The mask fits its image once it is turned: the training would learn from noise. {_MISSED}",
         ),
         (
             "mask-shifted",
             "masks that lie beside what they outline",
-            "The mask fits its image better when it is moved: edges are learnt in the wrong place.",
+            "The mask fits its image better when it is moved: edges are learnt in the wrong place. "
+            + _MISSED,
         ),
         (
             "pairs-swapped",
             "masks that belong to another image",
-            "The mask fits another image than the one it is paired with.",
+            f"The mask fits another image than the one it is paired with. {_MISSED}",
         ),
         (
             "polarity-inverted",
             "masks with foreground and background exchanged",
-            "The other masks call the same structures by the other class.",
+            f"The other masks call the same structures by the other class. {_MISSED}",
         ),
         (
             "mask-in-between-values",

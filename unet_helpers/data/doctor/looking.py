@@ -109,8 +109,10 @@ def _read(source: Source) -> tuple[_Read | None, _Read | None, list[Fault]]:
         arrays = source.read()
     except Exception as error:  # whatever a reader of the user's own raises
         return image, _unread_mask(source, image, faults, error), faults
-    whole = image if image is not None else _Read(arrays.image)
-    return whole, _Read(arrays.mask), faults
+    # Whole numbers that were scaled as the user said are judged by what came out.
+    if image is None or (arrays.image.dtype.kind == "f") != (image.pixels.dtype.kind == "f"):
+        image = _Read(arrays.image)
+    return image, _Read(arrays.mask), faults
 
 
 def _unread_mask(
@@ -139,7 +141,7 @@ def _file(side: str, path: Path | None, faults: list[Fault]) -> _Read | None:
 
 
 def _upright(found: Decoded, side: str) -> _Read:
-    pixels = oriented(found)
+    pixels = _ones(oriented(found))
     if side == "image" and pixels.ndim == 3:
         pixels = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
     if side == "image" and found.palette is not None and pixels.ndim == 2:
@@ -185,7 +187,7 @@ def mask_plane(pixels: NDArray[Any]) -> Plane:
     Parameters
     ----------
     pixels : ndarray, shape (height, width) or (height, width, channels)
-        As the file stores them: grey, RGB, either with alpha.
+        As the file stores them: grey, RGB, either with alpha; bool is read as 0 and 1.
 
     Returns
     -------
@@ -208,6 +210,7 @@ def mask_plane(pixels: NDArray[Any]) -> Plane:
     """
     if pixels.dtype.kind == "f":
         pixels = _whole(pixels)
+    pixels = _ones(pixels)
     if pixels.ndim == 2:
         return Plane(pixels)
     alpha = ""
@@ -224,6 +227,11 @@ def mask_plane(pixels: NDArray[Any]) -> Plane:
     colours = pixels.astype(np.int32)
     packed = colours[..., 0] << 16 | colours[..., 1] << 8 | colours[..., 2]
     return Plane(packed, True, alpha)
+
+
+def _ones(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Store True as 1: of PNG files of 1 bit, Pillow makes arrays that hold a byte of 255."""
+    return (pixels.view(np.uint8) != 0).view(np.uint8) if pixels.dtype.kind == "b" else pixels
 
 
 def _whole(pixels: NDArray[Any]) -> NDArray[np.int64]:

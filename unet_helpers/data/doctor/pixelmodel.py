@@ -20,6 +20,7 @@ HIDDEN = 64
 _SCALES = (1.0, 2.0, 4.0)  # small pixels
 _SAMPLED_PAIRS, _SAMPLED_PIXELS = 240, 120_000
 _FOLDS, _ROUNDS = 4, 3
+_UNTHREADED = 250_000  # multiplications up to which OpenBLAS starts no threads
 
 
 def features(images: NDArray[np.uint8]) -> Floats:
@@ -106,7 +107,9 @@ class PixelModel:
         described = self.described([glimpses[i] for i in indices])
         shape = described.shape[2:]
         maps = [
-            self.models[i % _FOLDS] @ self._expand(described[:, n].reshape(len(described), -1))
+            _product(
+                self.models[i % _FOLDS], self._expand(described[:, n].reshape(len(described), -1))
+            )
             for n, i in enumerate(indices)
         ]
         return np.stack(maps).reshape(len(indices), -1, *shape)
@@ -114,32 +117,58 @@ class PixelModel:
     def _expand(self, pixels: Floats) -> Floats:
         """From (features, pixels) to (inputs of the regression, pixels)."""
         scaled = np.clip((pixels - self.mean) / self.scale, -5, 5)
-        hidden = np.maximum(self.weights @ scaled + self.bias, 0)
+        hidden = np.maximum(_product(self.weights, scaled) + self.bias, 0)
         return np.concatenate([np.ones((1, scaled.shape[1]), np.float32), scaled, hidden])
 
     def _fit(self, drawn: Sequence[tuple[Floats, Floats]]) -> None:
         """Fit, leave out what does not fit, and fit again: a fifth of the pairs may be faulty."""
+        sums = [(_gram(x, x), _gram(x, y)) for x, y in drawn]
         kept = np.ones(len(drawn), bool)
         for _ in range(_ROUNDS):
-            grams, moments = [], []
-            for fold in range(_FOLDS):
-                inside = [
-                    pair
-                    for pair, index, keep in zip(drawn, self.sampled, kept, strict=True)
-                    if keep and index % _FOLDS == fold
-                ]
-                grams.append(sum((x @ x.T for x, _ in inside), np.float32(0)))
-                moments.append(sum((x @ y.T for x, y in inside), np.float32(0)))
-            self.models = [
-                _solve(sum(grams) - grams[f], sum(moments) - moments[f]) for f in range(_FOLDS)
+            self.models = [_solve(*self._outside(fold, sums, kept)) for fold in range(_FOLDS)]
+            predicted = [
+                _product(self.models[index % _FOLDS], x)
+                for (x, _), index in zip(drawn, self.sampled, strict=True)
             ]
             fits = np.array(
-                [
-                    _correlation(self.models[index % _FOLDS] @ x, y)
-                    for (x, y), index in zip(drawn, self.sampled, strict=True)
-                ]
+                [_correlation(p, y) for p, (_, y) in zip(predicted, drawn, strict=True)]
             )
             kept = fits > 0.6 * np.median(fits) if np.median(fits) > 0 else kept
+
+    def _outside(
+        self, fold: int, sums: Sequence[tuple[Floats, Floats]], kept: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        """Sum up the pairs that are not in a fold, without those that were left out."""
+        chosen = [
+            pair
+            for pair, index, keep in zip(sums, self.sampled, kept, strict=True)
+            if keep and index % _FOLDS != fold
+        ]
+        chosen = chosen or list(sums)
+        return np.sum([g for g, _ in chosen], axis=0), np.sum([m for _, m in chosen], axis=0)
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """Matrix product of a small and a wide matrix, in blocks too small for threads of their own.
+
+    `judge` runs on two threads already; if the library behind the product added its own to each,
+    they would take more processor time waiting for each other than the product itself.
+    """
+    result = np.empty((len(left), right.shape[1]), np.float32)
+    step = max(1, _UNTHREADED // left.size)
+    for start in range(0, right.shape[1], step):
+        block = slice(start, start + step)
+        result[:, block] = left @ right[:, block]
+    return result
+
+
+def _gram(a: Floats, b: Floats) -> Floats:
+    """Sum over the pixels of a times b, in blocks for the same reason: (rows of a, rows of b)."""
+    result = np.zeros((len(a), len(b)), np.float32)
+    step = max(1, _UNTHREADED // result.size)
+    for start in range(0, a.shape[1], step):
+        result += a[:, start : start + step] @ b[:, start : start + step].T
+    return result
 
 
 def sampled(indices: Sequence[int], count: int) -> list[int]:

@@ -1,14 +1,20 @@
 """Rules on files: what has no partner, does not decode, or has another size than its partner."""
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from unet_helpers.data.doctor.encoding import RAMP_LIMIT
 from unet_helpers.data.doctor.findings import Finding, finding
 from unet_helpers.data.doctor.kinds import KINDS
+from unet_helpers.data.doctor.looking import look_at_mask
+from unet_helpers.data.doctor.sources import Source
 from unet_helpers.data.doctor.survey import Survey, listing
 
 _SIDES = {"image": "mask", "mask": "image"}
+_MANY_VALUES = 64  # more than masks of classes have; a photograph has them even in a small part
+_LOOKED_AT = 5
 
 
 def no_pairs(survey: Survey) -> Iterator[Finding]:
@@ -16,19 +22,57 @@ def no_pairs(survey: Survey) -> Iterator[Finding]:
     if survey.sources:
         return
     found = survey.matching
-    alone = (len(found.images_alone), len(found.masks_alone)) if found else (0, 0)
-    some = f"{alone[0]} images and {alone[1]} masks" if any(alone) else "no files of a known format"
-    examples = (
-        [p.name for part in (found.images_alone, found.masks_alone) for p in part[:1]]
-        if (found)
-        else []
-    )
-    names = f", with names like {' and '.join(examples)}" if examples else ""
+    images, masks = (found.images_alone, found.masks_alone) if found else ([], [])
+    if images or masks:
+        examples = [path.name for part in (images, masks) for path in part[:1]]
+        told = f"there are {len(images)} images and {len(masks)} masks, with names like "
+        told += " and ".join(examples)
+        if survey.options.pattern is not None:
+            told += f"; none fit {survey.options.pattern!r}: try without --pattern"
+    else:
+        # Where no file could be matched, the rule says why.
+        told = (found.rule if found else "") or "there are no files of a known format"
     yield finding(
         "no-pairs",
-        f"no image has a mask: there are {some}{names}",
-        counts={"images": alone[0], "masks": alone[1]},
+        f"no image has a mask: {told}",
+        counts={"images": len(images), "masks": len(masks)},
     )
+
+
+def exchanged(survey: Survey) -> Iterator[Finding]:
+    """Report masks that look like photographs, with images that look like masks."""
+    masks = survey.masks()
+    smooth = [m for m in masks if m.facts.distinct > _MANY_VALUES and m.facts.ramp > RAMP_LIMIT]
+    if survey.options.ids or not smooth or 2 * len(smooth) < len(masks):
+        return
+    # Images are not measured as masks are, so some are read once more.
+    chosen = smooth[:: -(-len(smooth) // _LOOKED_AT)]
+    flat = [m for m in chosen if _is_flat(m.source, m.facts.distinct)]
+    if 2 * len(flat) <= len(chosen):
+        return
+    first, second = (Path(name).parent for name in _names(flat[0].source))
+    yield finding(
+        "folders-exchanged",
+        f"IMAGES comes first, MASKS second; here {second.name} holds photographs "
+        f"({smooth[0].facts.distinct} values in {Path(smooth[0].source.mask_name).name}), and "
+        f"{first.name} looks like masks",
+        cure={"code": f"python -m unet_helpers doctor {second} {first}"},
+        files=tuple(m.source.mask_name for m in smooth),
+        samples=tuple(m.source.name for m in smooth),
+        counts={"masks": len(smooth)},
+    )
+
+
+def _names(source: Source) -> tuple[str, str]:
+    return source.image_name, source.mask_name
+
+
+def _is_flat(source: Source, values: int) -> bool:
+    """Whether an image is like a mask: few values, none of them between its neighbours'."""
+    facts = look_at_mask(dataclasses.replace(source, mask=source.image))
+    if facts is None or 4 * facts[0].distinct > values:
+        return False
+    return facts[0].ramp <= RAMP_LIMIT
 
 
 def alone(survey: Survey) -> Iterator[Finding]:
@@ -152,6 +196,7 @@ def exif_rotation(survey: Survey) -> Iterator[Finding]:
 
 
 RULES = (
+    exchanged,
     no_pairs,
     alone,
     several_candidates,

@@ -7,6 +7,7 @@ from unet_helpers.data.doctor.findings import Finding, finding
 from unet_helpers.data.doctor.survey import SeenImage, Survey, listing, plural
 
 BURNT = 0.30  # share of pixels at the top of the range; a bright sky stays below
+_DEEP = ("uint16", "int16", "uint32", "int32")
 CRUSHED = 0.95  # at the bottom; a dark background is usual in fluorescence and X-ray images
 
 
@@ -56,9 +57,35 @@ def saturated(survey: Survey) -> Iterator[Finding]:
         )
 
 
+def _deep(survey: Survey) -> list[SeenImage]:
+    return [seen for seen in survey.images() if seen.facts.dtype in _DEEP]
+
+
+def twelve_bit(survey: Survey) -> Iterator[Finding]:
+    """Report a set of 16-bit images that uses 9 to 12 of their bits, as many a camera does."""
+    deep = _deep(survey)
+    top = max((seen.facts.high for seen in deep), default=0)
+    if not 256 <= top < 4096 or all(seen.facts.coarse for seen in deep):
+        return
+    full = 2 ** int(top).bit_length() - 1
+    yield finding(
+        "sixteen-bit-using-eight",
+        f"{plural(len(deep), 'image')} of {deep[0].facts.dtype} with values up to {top:g}, "
+        f"{top / 65535:.1%} of the range of 16 bits: they are read as nearly black",
+        cure={
+            "code": f"read_folder(images, masks, image_range=(0, {full}))",
+            "advice": f" (of {full.bit_length()} bits, it seems)",
+        },
+        files=tuple(seen.source.image_name for seen in deep),
+        samples=tuple(seen.source.name for seen in deep),
+        values=(min(seen.facts.low for seen in deep), top),
+        counts={"images": len(deep)},
+    )
+
+
 def sixteen_bit(survey: Survey) -> Iterator[Finding]:
     """Report 16-bit images that hold 8 bits or fewer."""
-    deep = [(s, f) for s, f in survey.images() if f.dtype in ("uint16", "int16", "uint32", "int32")]
+    deep = _deep(survey)
     for source, facts in deep:
         small = facts.high < 256
         if facts.constant or not (small or facts.coarse):
@@ -123,4 +150,4 @@ def mixed_sizes(survey: Survey) -> Iterator[Finding]:
     )
 
 
-RULES = (nan_or_infinite, constant, saturated, sixteen_bit, mixed_modes, mixed_sizes)
+RULES = (nan_or_infinite, constant, saturated, twelve_bit, sixteen_bit, mixed_modes, mixed_sizes)

@@ -35,8 +35,8 @@ def in_between(survey: Survey) -> Iterator[Finding]:
 def unexpected_value(survey: Survey) -> Iterator[Finding]:
     """Report values that are no class's."""
     encoding = survey.encoding
-    if encoding.style == "objects":
-        return
+    if encoding.style == "objects" or survey.options.colours is not None:
+        return  # colours that were given are judged by `unexpected_colour`
     sizes = {s.name: f.image.size for s, f in survey.pairs() if f.image is not None}
     for source, facts in survey.masks():
         # A mask that samples could not read comes with its file's values, which are no ids.
@@ -64,8 +64,10 @@ def unexpected_value(survey: Survey) -> Iterator[Finding]:
 def _rename(survey: Survey, odd: Sequence[int]) -> str:
     if survey.options.ids:
         return " in the set's rule"
-    table = {**survey.encoding.table, odd[0]: survey.encoding.classes}
-    return f":\n    read_folder(images, masks, mask_values={mapping_in_code(table)})"
+    encoding = survey.encoding
+    new = encoding.classes + (encoding.classes == encoding.ignore)
+    known = mapping_in_code(encoding.table).removesuffix("}")
+    return f":\n    read_folder(images, masks, mask_values={known}, {odd[0]}: {new}}})"
 
 
 def starts_at_one(survey: Survey) -> Iterator[Finding]:

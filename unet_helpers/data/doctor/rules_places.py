@@ -10,7 +10,7 @@ from unet_helpers.data.doctor.findings import Finding, finding
 from unet_helpers.data.doctor.glimpses import Glimpse
 from unet_helpers.data.doctor.sources import Source
 from unet_helpers.data.doctor.survey import Survey
-from unet_helpers.data.doctor.suspicions import Suspicion
+from unet_helpers.data.doctor.suspicions import Suspicion, undo_shift
 
 _NAMES = {
     "shifted": "mask-shifted",
@@ -23,22 +23,35 @@ _NAMES = {
 _SAME = 0.1  # of the labelled area may differ between the masks of two copies
 SURE = 0.5  # confidence from which it is an error; below, it is a warning, to be looked at
 
+# What a few pairs teach the model is uncertain, so that good masks can look misplaced by chance:
+# of fewer pairs than this, only what is plain to see is reported.
+_MANY = 12
+_PLAIN = 0.5  # agreement, once put right
+
 
 def places(survey: Survey) -> Iterator[Finding]:
     """Report masks that fit their image better when moved, turned, reversed or exchanged."""
     seen = [(s, f.glimpse) for s, f in survey.pairs() if f.glimpse is not None]
     names = [source.name for source, _ in seen]
     glimpses = [glimpse for _, glimpse in seen]
+    usable = sum(glimpse.has_image and glimpse.has_mask for glimpse in glimpses)
     for suspicion in judge(glimpses, names):
+        if usable < _MANY and not _is_plain(suspicion):
+            continue
         if suspicion.partner is not None and _alike(
             glimpses[suspicion.index], glimpses[suspicion.partner]
         ):
             continue  # a copy: to exchange its mask for its twin's would change nothing
         if suspicion.index < 0:
-            yield _of_all(suspicion, [source for source, _ in seen])
+            yield _of_all(suspicion, [source for source, _ in seen], survey.encoding.ignore)
         else:
             partner = None if suspicion.partner is None else seen[suspicion.partner][0]
-            yield _of_one(suspicion, seen[suspicion.index][0], partner)
+            source = seen[suspicion.index][0]
+            yield _of_one(suspicion, source, partner, survey.encoding.ignore)
+
+
+def _is_plain(suspicion: Suspicion) -> bool:
+    return suspicion.corrected >= _PLAIN and suspicion.confidence >= SURE
 
 
 def _alike(one: Glimpse, other: Glimpse) -> bool:
@@ -49,7 +62,9 @@ def _alike(one: Glimpse, other: Glimpse) -> bool:
     return bool(apart < _SAME * one.maps.sum(dtype=np.int64))
 
 
-def _of_one(suspicion: Suspicion, source: Source, partner: Source | None) -> Finding:
+def _of_one(
+    suspicion: Suspicion, source: Source, partner: Source | None, ignore: int | None
+) -> Finding:
     told = {
         "shifted": _distance(suspicion),
         "turned": f"it is {suspicion.turn}",
@@ -63,7 +78,7 @@ def _of_one(suspicion: Suspicion, source: Source, partner: Source | None) -> Fin
         _NAMES[suspicion.kind],
         f"{told}{_figures(suspicion)}",
         severity="error" if suspicion.confidence >= SURE else "warning",
-        cure=_cure(suspicion, ""),
+        cure=_cure(suspicion, "", ignore),
         files=tuple(files),
         samples=tuple(samples),
         values=_values(suspicion),
@@ -71,7 +86,7 @@ def _of_one(suspicion: Suspicion, source: Source, partner: Source | None) -> Fin
     )
 
 
-def _of_all(suspicion: Suspicion, sources: list[Source]) -> Finding:
+def _of_all(suspicion: Suspicion, sources: list[Source], ignore: int | None) -> Finding:
     kind = suspicion.kind.removeprefix("all-")
     told = {
         "shifted": f"all masks: {_distance(suspicion)}",
@@ -83,7 +98,7 @@ def _of_all(suspicion: Suspicion, sources: list[Source]) -> Finding:
         _NAMES[kind],
         f"{told}{_figures(suspicion)}",
         severity="error" if suspicion.confidence >= SURE else "warning",
-        cure=_cure(suspicion, ", every one of them"),
+        cure=_cure(suspicion, ", every one of them", ignore),
         files=tuple(source.mask_name for source in sources),
         samples=tuple(source.name for source in sources),
         values=_values(suspicion),
@@ -107,8 +122,11 @@ def _figures(suspicion: Suspicion) -> str:
     return f" (agreement {suspicion.agreement:.2f} as it is, {suspicion.corrected:.2f} put right)"
 
 
-def _cure(suspicion: Suspicion, where: str) -> dict[str, str]:
-    return {"where": where, "code": f"mask = {suspicion.undo}" if suspicion.undo else ""}
+def _cure(suspicion: Suspicion, where: str, ignore: int | None) -> dict[str, str]:
+    undo = suspicion.undo
+    if suspicion.offset is not None and ignore is not None:
+        undo = undo_shift(suspicion.offset, ignore)
+    return {"where": where, "code": f"mask = {undo}" if undo else ""}
 
 
 def _values(suspicion: Suspicion) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from unet_helpers.data.doctor.colours import map_behind, shown
-from unet_helpers.data.doctor.encoding import is_blurred
+from unet_helpers.data.doctor.encoding import GREY, is_blurred
 from unet_helpers.data.doctor.findings import Finding, finding
 from unet_helpers.data.doctor.survey import SeenMask, Survey, listing, plural
 
@@ -29,7 +29,8 @@ def mapping_in_code(table: dict[int, int]) -> str:
 
 def style(survey: Survey) -> Iterator[Finding]:
     """Report how the set's masks store classes, where that is not plainly class ids."""
-    told = survey.options.instances or survey.options.mask_values is not None
+    options = survey.options
+    told = options.instances or options.mask_values is not None or options.colours is not None
     rule = None if told else _STYLES.get(survey.encoding.style)
     masks = [m for m in survey.masks() if not is_blurred(m.facts)] or survey.masks()
     if rule is not None and masks:
@@ -158,4 +159,26 @@ _STYLES = {
     "mixed": _two_encodings,
 }
 
-RULES = (style,)
+def unexpected_colour(survey: Survey) -> Iterator[Finding]:
+    """Report colours that the user gave no meaning."""
+    known = survey.options.colours
+    if known is None:
+        return
+    for source, facts in survey.masks():
+        scale = 1 if facts.coloured else GREY
+        odd = {v * scale: n for v, n in facts.values.items() if v * scale not in known}
+        if odd and not is_blurred(facts):
+            told = [shown(v) for v in sorted(odd)]
+            yield finding(
+                "unexpected-value",
+                f"{listing(told, 4)} in {plural(sum(odd.values()), 'pixel')}; the classes are "
+                f"{listing([shown(v) for v in known])}",
+                cure={"code": " in colours"},
+                files=(source.mask_name,),
+                samples=(source.name,),
+                values=tuple(told),
+                counts={"pixels": sum(odd.values())},
+            )
+
+
+RULES = (style, unexpected_colour)

@@ -74,7 +74,8 @@ def first_look(sources: Sequence[Source], options: Options) -> tuple[Encoding, b
     objects : bool
         Whether masks look like numbered objects.
     """
-    if options.ids or options.mask_values is not None or options.instances:
+    given = options.ids or options.instances
+    if given or options.mask_values is not None or options.colours is not None:
         return infer([], options), False
     step = max(1, len(sources) // _FIRST_LOOK)
     facts: list[MaskFacts] = []

@@ -61,6 +61,10 @@ class Options:
         Side of the training's random patches in pixels.
     ids : bool
         Whether masks are class ids already, as those of `Samples` are.
+    colours : mapping of int to int, or None
+        Colour of masks (24-bit RGB) to class id.
+    pattern : str, tuple of two str, or None
+        How files were said to be named.
     """
 
     class_names: tuple[str, ...] = ()
@@ -69,6 +73,8 @@ class Options:
     instances: bool = False
     patch: int = 128
     ids: bool = False
+    colours: Mapping[int, int] | None = None
+    pattern: str | tuple[str, str] | None = None
 
 
 def from_samples(parts: Mapping[str, Samples]) -> list[Source]:

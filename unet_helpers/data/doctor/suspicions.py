@@ -45,13 +45,15 @@ class Suspicion:
     undo: str = ""
 
 
-def undo_shift(offset: tuple[int, int]) -> str:
-    """Write the expression that shifts a mask back; what comes in repeats the edge.
+def undo_shift(offset: tuple[int, int], fill: int = 0) -> str:
+    """Write the expression that shifts a mask back; what had left the picture stays lost.
 
     Parameters
     ----------
     offset : tuple of int
         Rows and columns by which the mask lies too far down and right.
+    fill : int
+        What comes in where the mask was pushed out: the background, or better the ignore value.
 
     Returns
     -------
@@ -61,6 +63,7 @@ def undo_shift(offset: tuple[int, int]) -> str:
     Examples
     --------
     >>> undo_shift((3, -12))
-    'ndimage.shift(mask, (-3, 12), order=0, mode="nearest")'
+    'ndimage.shift(mask, (-3, 12), order=0, mode="constant", cval=0)'
     """
-    return f'ndimage.shift(mask, ({-offset[0]}, {-offset[1]}), order=0, mode="nearest")'
+    by = -offset[0], -offset[1]
+    return f'ndimage.shift(mask, {by}, order=0, mode="constant", cval={fill})'

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unet_helpers.data.formats.arguments import check_functions, check_names, check_range, part_of
 from unet_helpers.data.formats.decode import decode_one
 from unet_helpers.data.formats.images import Range, image_array
 from unet_helpers.data.formats.jsonfiles import is_count, load_json, objects, unfit
@@ -79,6 +80,9 @@ def read_coco(
         If the file is no sound COCO file or an image is missing; on decoding, if an image's size
         is not the one in the file, or an object's outline is damaged.
     """
+    check_names(class_names)
+    check_range(image_range)
+    check_functions(group, split)
     path, folder = Path(annotations), Path(images)
     loaded = load_json(path)
     names, class_ids = _categories(loaded, path, class_names)
@@ -95,7 +99,7 @@ def read_coco(
                 name,
                 group(stem) if group else name,
                 read,
-                split(stem) if split else None,
+                part_of(split, stem),
                 (picture.path, path),
             )
         )

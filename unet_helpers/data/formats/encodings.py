@@ -155,6 +155,12 @@ def given_values(
     DataError
         If the ignore value is a class id as well.
     """
+    odd = [value for value in mask_values if not isinstance(value, (int, np.integer))]
+    if odd:
+        raise ValueError(
+            f"mask_values must have whole numbers as keys, found {odd[0]!r}: "
+            "write mask_values={0: 0, 255: 1}, for instance"
+        )
     table, names, ignore = _meanings(mask_values, class_names, ignore_value, "mask_values")
     if ignore_value is not None:
         table.setdefault(ignore_value, ignore_value)
@@ -184,13 +190,22 @@ def given_colours(
 
 
 def given_instances(class_names: Sequence[str] | None, ignore_value: int | None) -> Encoding:
-    """The rule of instance ids: 0 is class 0, every other number an object of class 1."""
+    """The rule of instance ids: 0 is class 0, every other number an object of class 1.
+
+    Raises
+    ------
+    ValueError
+        If there are not two names, or the ignore value is beyond 255.
+    DataError
+        If the ignore value is a class id as well.
+    """
     names = tuple(class_names or ("background", "foreground"))
     if len(names) != 2:
         raise ValueError(
             f"class_names must be two for instances=True, found {len(names)}: name the "
             "background and the objects"
         )
+    _check_ignore(ignore_value, (0, 1), names)
     rule = f"mask value 0 is {names[0]}, every other number is one {names[1]} (as given)"
     if ignore_value is not None:
         rule += f"; {ignore_value} is not labelled"
@@ -250,10 +265,14 @@ def _check_ids(
             f"{argument} must map to class ids without gaps, one for each of the {len(names)} "
             f"class names, found {min(ids)} to {highest}: correct the ids or name every class"
         )
+    _check_ignore(ignore_value, ids, names)
+
+
+def _check_ignore(ignore_value: int | None, ids: Sequence[int], names: Sequence[str]) -> None:
     if ignore_value is not None and not 0 <= ignore_value <= 255:
         raise ValueError(
             f"ignore_value must be from 0 to 255, found {ignore_value}: map that value to None in "
-            "mask_values instead"
+            "mask_values instead, or change it in the files"
         )
     if ignore_value in range(len(names)):
         shown = ", ".join(map(str, sorted(set(ids))))

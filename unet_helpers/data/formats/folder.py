@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from unet_helpers.data.formats import encodings
+from unet_helpers.data.formats.arguments import check_functions, check_names, check_range, part_of
 from unet_helpers.data.formats.decode import Decoded, Pages, count_pages, decode, decode_one
 from unet_helpers.data.formats.encodings import Colour, Encoding, Meaning
 from unet_helpers.data.formats.images import Range, image_array
@@ -123,11 +124,12 @@ def read_folder(
     >>> read_folder(root / "images", root / "masks").rule[:63]
     'mask value 0 is background, 255 is foreground (inferred: 1 mask'
     """
-    if isinstance(class_names, str):
-        raise ValueError(f"class_names must be a list, found {class_names!r}: use a list of names")
+    check_names(class_names)
+    check_range(image_range)
+    check_functions(group, split)
     encoding = _given(class_names, mask_values, ignore_value, colours, instances)
     reading = _Reading(pages, image_key, mask_key, image_range)
-    _check(pages, image_range)
+    _check(pages)
     pairs, rule = _paired(Path(images), masks, pattern)
     sources = list(_expanded(pairs, reading))
     if encoding is None:
@@ -138,7 +140,7 @@ def read_folder(
             name,
             group(pair.image.stem) if group else pair.group or pair.name,
             partial(_read_pair, pair, page, reading, encoding),
-            split(pair.image.stem) if split else pair.split,
+            part_of(split, pair.image.stem) or pair.split,
             (pair.image, pair.mask),
         )
         for pair, name, page in sources
@@ -161,6 +163,19 @@ def _given(
     instances: bool,
 ) -> Encoding | None:
     """The rule that the arguments give; None if it is to be inferred."""
+    for argument, table in (("mask_values", mask_values), ("colours", colours)):
+        if table is not None and not isinstance(table, Mapping):
+            raise ValueError(
+                f"{argument} must be a dict of file values to class ids, found {table!r}: "
+                "write mask_values={0: 0, 255: 1}, for instance"
+            )
+    if not isinstance(instances, bool):
+        raise ValueError(f"instances must be True or False, found {instances!r}: write one of them")
+    if ignore_value is not None and type(ignore_value) is not int:
+        raise ValueError(
+            f"ignore_value must be a whole number from 0 to 255, found {ignore_value!r}: "
+            "write ignore_value=255, for instance"
+        )
     if sum((mask_values is not None, colours is not None, instances)) > 1:
         raise ValueError(
             "one of mask_values, colours and instances must say what masks hold, found several: "
@@ -175,16 +190,11 @@ def _given(
     return None
 
 
-def _check(pages: Pages, image_range: Range) -> None:
+def _check(pages: Pages) -> None:
     if not (pages in (None, "stack", "channels") or (type(pages) is int and pages >= 0)):
         raise ValueError(
             f"pages must be a number from 0, 'stack' or 'channels', found {pages!r}: "
             "write pages=0 for the first page"
-        )
-    if image_range is not None and not (len(image_range) == 2 and image_range[0] < image_range[1]):
-        raise ValueError(
-            f"image_range must be two numbers, the smaller first, found {image_range!r}: "
-            "write image_range=(0, 4095), for instance"
         )
 
 

@@ -19,6 +19,9 @@ def load_json(path: Path) -> dict[str, Any]:
     FileError
         If the file is empty, cut off, too large or no JSON object.
     """
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise FileError("unreadable", path, "a JSON file", found, "correct the path")
     try:
         size = path.stat().st_size
         if size > MAX_JSON:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unet_helpers.data.formats.arguments import check_functions, check_names, check_range, part_of
 from unet_helpers.data.formats.decode import decode_one
 from unet_helpers.data.formats.images import Range, image_array
 from unet_helpers.data.formats.jsonfiles import is_count, load_json, objects, points, unfit
@@ -90,6 +91,11 @@ def read_labelme(
         If a file is no sound LabelMe file or an image is missing; on decoding, if an image's
         size is not the one in the file, or a mask is damaged.
     """
+    check_names(class_names)
+    check_range(image_range)
+    check_functions(group, split)
+    if isinstance(skip, str):
+        raise ValueError(f"skip must be a list, found {skip!r}: write skip=[{skip!r}]")
     paths = list_files(Path(folder), "folder", (".json",))
     sheets = [_sheet(path, images, skip) for path in paths]
     used = {shape.label for sheet in sheets for shape in sheet.shapes}
@@ -104,7 +110,7 @@ def read_labelme(
                 sheet.path.stem,
                 group(sheet.path.stem) if group else sheet.path.stem,
                 partial(_read, sheet, ids, image_range),
-                split(sheet.path.stem) if split else None,
+                part_of(split, sheet.path.stem),
                 (sheet.image, sheet.path),
             )
             for sheet in sheets
@@ -161,7 +167,8 @@ def _points(shape: dict[str, Any], kind: str, path: Path, where: str) -> list[tu
     are_pairs = all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
     flat = points([value for pair in pairs for value in pair], _REACH) if are_pairs else None
     if flat is None or len(flat) // 2 not in _COUNTS[kind]:
-        raise unfit(path, where, f"the points [x, y] of a {kind}", found)
+        which = f"{'an' if kind[0] == 'o' else 'a'} {kind}"
+        raise unfit(path, where, f"the points [x, y] of {which}", found)
     group = shape.get("group_id")
     if group is not None and not is_count(group):
         raise unfit(path, where, "a group_id that is a number or null", group)

@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from unet_helpers.data.formats.arguments import PARTS
 from unet_helpers.data.formats.listing import is_file
 from unet_helpers.data.formats.pairing import Matching, Pair
 from unet_helpers.data.samples import DataError
 
-_PARTS = ("train", "val", "test")
 _LIMIT = 2**26  # bytes: a million rows
 
 
@@ -64,6 +64,11 @@ def match_manifest(path: Path | str) -> Matching:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        raise DataError(
+            f"{path}: a CSV file, or a folder of images with one of masks, is expected, found "
+            "nothing: correct the path"
+        )
     try:
         if path.stat().st_size > _LIMIT:
             raise ValueError(f"more than {_LIMIT} bytes")
@@ -98,10 +103,10 @@ def _check_rows(path: Path, rows: list[dict[str, str]]) -> None:
                 f"{row['mask']!r}: fill in both or remove the line"
             )
     parts = Counter(row.get("split", "") for row in rows)
-    if set(parts) - {""} and not set(parts) <= set(_PARTS):
-        odd = next(part for part in parts if part not in _PARTS)
+    if set(parts) - {""} and not set(parts) <= set(PARTS):
+        odd = next(part for part in parts if part not in PARTS)
         raise DataError(
-            f"{path}: split must be {', '.join(_PARTS)} in every line, or empty in all, found "
+            f"{path}: split must be {', '.join(PARTS)} in every line, or empty in all, found "
             f"{odd!r} in {parts[odd]} lines: correct the column"
         )
 

@@ -93,11 +93,12 @@ def match(images: Path | str, masks: Path | str, *, pattern: Pattern | None = No
             f"{image_folder}: say how masks are named, for instance pattern='{{stem}}_mask'"
         )
     parts = _frames(pattern)
-    mask_files = [path for path in image_files if _core(path, parts[1]) is not None]
+    mask_files = [path for path in image_files if _core(path.stem, parts[1]) is not None]
     if parts[0] == ("", ""):
-        image_files = [path for path in image_files if path not in set(mask_files)]
+        taken = set(mask_files)
+        image_files = [path for path in image_files if path not in taken]
     else:
-        image_files = [path for path in image_files if _core(path, parts[0]) is not None]
+        image_files = [path for path in image_files if _core(path.stem, parts[0]) is not None]
     return match_files(image_files, mask_files, pattern=pattern)
 
 
@@ -115,6 +116,12 @@ def match_files(
     'masks are named {stem}_mask (inferred)'
     """
     images, masks = sorted(images, key=natural), sorted(masks, key=natural)
+    found = _matched(images, masks, pattern)
+    return found._replace(collisions=_collisions(images) + _collisions(masks))
+
+
+def _matched(images: Sequence[Path], masks: Sequence[Path], pattern: Pattern | None) -> Matching:
+    """Match without a look at collisions, which are the same for all the frames that are tried."""
     if pattern is not None:
         return _by_frames(images, masks, *_frames(pattern), "as given")
     by_stem = _by_frames(images, masks, ("", ""), ("", ""), "")
@@ -185,8 +192,9 @@ _Frame = tuple[str, str]  # what stands before and after the shared part of a st
 
 
 def _frames(pattern: Pattern) -> tuple[_Frame, _Frame]:
-    both = (_STEM, pattern) if isinstance(pattern, str) else tuple(pattern)
-    if len(both) != 2 or any(part.count(_STEM) != 1 for part in both):
+    both = (_STEM, pattern) if isinstance(pattern, str) else pattern
+    is_pair = isinstance(both, (tuple, list)) and len(both) == 2
+    if not is_pair or any(not isinstance(part, str) or part.count(_STEM) != 1 for part in both):
         raise ValueError(
             f"pattern must hold {_STEM} once, or be two such texts, found {pattern!r}: write "
             f"'{_STEM}_mask', for instance, without the file's ending"
@@ -195,8 +203,8 @@ def _frames(pattern: Pattern) -> tuple[_Frame, _Frame]:
     return (first[0], first[2]), (second[0], second[2])
 
 
-def _core(path: Path, frame: _Frame) -> str | None:
-    stem, (before, after) = path.stem, frame
+def _core(stem: str, frame: _Frame) -> str | None:
+    before, after = frame
     fits = stem.startswith(before) and stem.endswith(after)
     length = len(stem) - len(before) - len(after)
     return stem[len(before) : len(before) + length] if fits and length > 0 else None
@@ -205,7 +213,7 @@ def _core(path: Path, frame: _Frame) -> str | None:
 def _by_core(paths: Sequence[Path], frame: _Frame) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = defaultdict(list)
     for path in paths:
-        core = _core(path, frame)
+        core = _core(path.stem, frame)
         if core is not None:
             found[core].append(path)
     return found
@@ -228,7 +236,7 @@ def _by_frames(
         [path for path in images if path not in used],
         [path for path in masks if path not in used],
         ambiguous,
-        _collisions(images) + _collisions(masks),
+        [],
         _words(ours, theirs, why, len(pairs) - exact),
     )
 
@@ -274,9 +282,10 @@ def _words(ours: _Frame, theirs: _Frame, why: str, loose: int) -> str:
 def _guesses(images: Sequence[Path], masks: Sequence[Path]) -> list[tuple[_Frame, _Frame]]:
     """Frames worth a try: something around the image's stem, or something around both."""
     found: Counter[_Frame] = Counter()
+    stems = [mask.stem for mask in masks]
     for image in [*images[:4], *images[4:][-2:]]:
-        for mask in masks:
-            before, shared, after = mask.stem.partition(image.stem)
+        for stem in stems:
+            before, shared, after = stem.partition(image.stem)
             if shared and (before or after):
                 found[before, after] += 1
     likely = found.most_common(12)
