@@ -76,6 +76,8 @@ def read_coco(
 
     Raises
     ------
+    ValueError
+        If an argument is of a wrong kind.
     DataError
         If the file is no sound COCO file or an image is missing; on decoding, if an image's size
         is not the one in the file, or an object's outline is damaged.

@@ -106,7 +106,7 @@ def read_folder(
     Raises
     ------
     ValueError
-        If arguments contradict each other, or class ids leave a gap.
+        If an argument is of a wrong kind, two contradict each other, or class ids leave a gap.
     DataError
         If a folder is missing, a file has no partner or several, or the masks' values follow no
         known rule; on decoding, if a file cannot be read, sizes differ or a mask value is

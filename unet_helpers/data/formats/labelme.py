@@ -87,6 +87,8 @@ def read_labelme(
 
     Raises
     ------
+    ValueError
+        If an argument is of a wrong kind.
     DataError
         If a file is no sound LabelMe file or an image is missing; on decoding, if an image's
         size is not the one in the file, or a mask is damaged.
