@@ -25,14 +25,18 @@ def run(fix: str, mask: Pixels) -> Pixels:
     return np.asarray(scope["mask"])
 
 
-def _difference(found: dict[str, Any], stem: str, before: Path, after: Path) -> tuple[float, float]:
+def _difference(
+    found: dict[str, Any], stem: str, before: Path, after: Path, edge: float = 0
+) -> tuple[float, float]:
     """Share of the mask's pixels that differ from the original, before and after the cure."""
     good, bad = (read(stems(folder)[stem][1]) for folder in (before, after))
     cured = run(found["fix"], bad)
     if cured.shape != good.shape:
         return 1.0, 1.0
-    was = float((bad != good).mean()) if bad.shape == good.shape else 1.0
-    return was, float((cured != good).mean())
+    margin = [slice(int(n * edge), n - int(n * edge)) for n in good.shape]
+    inside = tuple(margin)
+    was = float((bad != good)[inside].mean()) if bad.shape == good.shape else 1.0
+    return was, float((cured != good)[inside].mean())
 
 
 def restores(
@@ -45,8 +49,8 @@ def restores(
 def moves_back(
     found: dict[str, Any], stem: str, touched: list[str], before: Path, after: Path
 ) -> bool:
-    """The code takes away more than half of the difference; the edge that was lost stays lost."""
-    was, now = _difference(found, stem or found["samples"][0], before, after)
+    """The code takes away more than half of the difference; the edge may be lost for good."""
+    was, now = _difference(found, stem or found["samples"][0], before, after, edge=1 / 8)
     return now < 0.5 * was
 
 

@@ -111,7 +111,7 @@ _MASKS = (
            settings=_NOTHING_TOLD),
     _fault("mask-colours-as-grey", masks.colours_as_grey, "mask_values={0: 0",
            sets=("blood", "streets", "cells"), settings=_NOTHING_TOLD),
-    _fault("mask-colours", masks.colours, "mask_colours={", sets=CLASSES, settings=_NOTHING_TOLD),
+    _fault("mask-colours", masks.colours, "colours={", sets=CLASSES, settings=_NOTHING_TOLD),
     _fault("mask-palette", masks.palette, "convert('L')", sets=CLASSES, settings=_NOTHING_TOLD),
     _fault("mask-alpha", masks.alpha, "leaves it out", sets=CLASSES, settings=_NOTHING_TOLD),
     _fault("mask-ignore-value", masks.border_of_255, "ignore_value=255", sets=CLASSES,
@@ -125,7 +125,7 @@ _MASKS = (
            settings={"mask_values": None, "class_names": None, "ignore_value": 11}),
     _fault("class-never-seen", masks.as_they_are, "drop the name", sets=CLASSES,
            settings={"class_names": [f"class {k}" for k in range(13)], "ignore_value": None}),
-    _fault("class-too-rare-for-patch", masks.rare, "meet={2: 0.3}", sets=THREE,
+    _fault("class-too-rare-for-patch", masks.rare, "meet=Meet({", sets=THREE,
            settings={"patch": 16}),
 )  # fmt: skip
 

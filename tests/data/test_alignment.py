@@ -10,6 +10,7 @@ from unet_helpers.data.cells import draw_field
 from unet_helpers.data.doctor.alignment import judge
 from unet_helpers.data.doctor.glimpses import Glimpse, glimpse, glimpse_side
 from unet_helpers.data.doctor.matching import TURNS
+from unet_helpers.data.doctor.pixelmodel import _gram, _product
 from unet_helpers.data.doctor.suspicions import Suspicion
 
 FIELDS = [draw_field(slide, 1)[:2] for slide in range(16)]
@@ -110,6 +111,19 @@ def test_ignored_pixels_count_for_no_class() -> None:
     assert small.labelled is not None
     assert (small.labelled[:, :8] == 0).all() and (small.labelled[:, 8:] == 255).all()
     assert (small.maps[0] == np.pad(np.full((16, 24), 255), ((0, 16), (8, 0)))).all()
+
+
+def test_an_ignore_value_among_many_ids_counts_for_no_class() -> None:
+    mask = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64) % 12
+    small = glimpse(mask, mask, 64, classes=12, ignore_value=11)
+    assert small.maps.shape == (8, 64, 64)
+    assert ((small.maps > 0).sum(axis=0) == (mask != 11)).all()
+
+
+def test_products_in_blocks_are_those_of_numpy() -> None:
+    a, b = np.random.default_rng(0).normal(size=(2, 85, 2001)).astype(np.float32)
+    np.testing.assert_allclose(_gram(a, b), a @ b.T, atol=1e-3)
+    np.testing.assert_allclose(_product(a[:, :85], b), a[:, :85] @ b, atol=1e-3)
 
 
 def test_glimpses_of_many_pairs_fit_into_150_megabytes() -> None:

@@ -1,6 +1,7 @@
 """The doctor in a shell."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,13 +71,21 @@ def test_objects_and_groups(folder: Folder, capsys) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["doctor"], "check() needs"),
+        (["doctor"], "IMAGES and MASKS are missing"),
         (["doctor", "nowhere", "neither"], "images must be a folder"),
         (["doctor", ".", ".", "--values", "0-1"], "write 0:0,128:1,255:2"),
         (["doctor", ".", ".", "--group", "("], "regular expression"),
         (["doctor", ".", "--manifest", "x.csv"], "in one way"),
         (["doctor", "--manifest", "no.csv"], "no.csv"),
         (["doctor", "--explain", "mask-moved"], "'mask-moved'"),
+        (["doctor", "--explain", "mask-shift"], "did you mean mask-shifted?"),
+        (["doctor", "images"], "MASKS is missing: python -m unet_helpers doctor IMAGES MASKS"),
+        (
+            ["doctor", ".", ".", "--classes", "bg,cyto", "--values", "0:0,128:1,254:2"],
+            "one for each of the 2 class names",
+        ),
+        (["doctor", ".", ".", "--values", "0:0,9:1", "--instances"], "found several"),
+        (["doctor", ".", ".", "--colours", "0,0,0:0", "9,9,999:1"], "from 0 to 255"),
         (["doctor", ".", ".", "--patch", "0"], "patch"),
     ],
 )
@@ -92,6 +101,33 @@ def test_an_option_that_is_none_exits_2(capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--ignore", "white"])
     assert ended.value.code == 2
+
+
+def test_a_colour_that_is_none_tells_how_the_doctor_is_called(capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", ".", ".", "--colours", "x"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and "write 0,0,0:0 255,0,0:1" in said
+    assert said.startswith("usage: python -m unet_helpers doctor") and "--manifest" in said
+
+
+def test_colours(folder: Folder, capsys) -> None:
+    colours = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
+    folder.masks_by(lambda mask: colours[mask])
+    assert doctor(folder) == 0 and "mask-colours" in capsys.readouterr().out
+    assert doctor(folder, "--colours", "0,0,0:0", "255,0,0:1", "0,0,255:2") == 0
+    assert "nothing found" in capsys.readouterr().out
+    assert doctor(folder, "--json", "--colours", "0,0,0:0", "255,0,0:1", "0,0,255:2") == 0
+    assert json.loads(capsys.readouterr().out)["options"]["colours"]["(255, 0, 0)"] == 1
+
+
+def test_the_groups_are_told(folder: Folder, capsys) -> None:
+    doctor(folder, "--group", "cell_(..)")
+    assert "\n5 groups: 00, 01, 02, 03, 04\n" in capsys.readouterr().out + "\n"
+    doctor(folder, "--group", "^(.*)_")
+    assert "\n1 group: cell\n" in capsys.readouterr().out
+    doctor(folder)
+    assert not re.search("groups?: ", capsys.readouterr().out)
 
 
 def test_the_list_and_an_explanation(capsys) -> None:

@@ -35,6 +35,12 @@ def test_values_are_counted(mask: np.ndarray) -> None:
     assert distinct == len(np.unique(mask))
 
 
+def test_true_is_1_whatever_byte_it_is_stored_as() -> None:
+    # Pillow's arrays of 1-bit images hold bytes of 255.
+    plane = mask_plane(np.array([[0, 255]], np.uint8).view(bool)).values
+    assert plane.dtype == np.uint8 and plane.tolist() == [[0, 1]]
+
+
 def test_of_very_many_values_the_most_frequent_are_kept() -> None:
     mask = np.arange(10_000, dtype=np.uint16).reshape(100, 100)
     mask[:50] = 7

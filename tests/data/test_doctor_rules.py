@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy import ndimage
 from sick import SIDE, Folder, field, save
 
+from unet_helpers.data.doctor import rules_places
 from unet_helpers.data.doctor.check import check
 from unet_helpers.data.doctor.colours import grey_of, voc_colour
-from unet_helpers.data.doctor.report import Report
+from unet_helpers.data.doctor.looking import show_pair
+from unet_helpers.data.doctor.report import Report, explain
+from unet_helpers.data.doctor.suspicions import Suspicion, undo_shift
+from unet_helpers.data.formats.folder import read_folder
+from unet_helpers.data.load import load
 
 
 @pytest.fixture
@@ -58,6 +64,36 @@ def test_names_that_do_not_fit(folder: Folder) -> None:
     for i in range(folder.count):
         folder.mask(i).rename(folder.masks / f"{'qwert'[i]}.png")
     assert "cell_00.png" in the(look(folder), "no-pairs").message
+
+
+def test_a_pattern_that_fits_nothing_is_told(folder: Folder) -> None:
+    message = the(look(folder, pattern="patient{stem}"), "no-pairs").message
+    assert "'patient{stem}': try without --pattern" in message
+
+
+def test_images_in_subfolders_are_told(folder: Folder) -> None:
+    inner = folder.images / "a"
+    inner.mkdir()
+    for i in range(folder.count):
+        folder.image(i).rename(inner / folder.image(i).name)
+    message = the(look(folder), "no-pairs").message
+    assert f"only folders here (a): subfolders are not searched; give {inner}" in message
+    assert str(folder.masks) not in message
+
+
+@pytest.mark.parametrize("change", ["ids", "levels", "colours"])
+def test_folders_exchanged_is_the_first_thing_said(folder: Folder, change: str) -> None:
+    codes = {"ids": [0, 1, 2], "levels": [0, 128, 255], "colours": list(COLOURS)}[change]
+    folder.masks_by(lambda mask: np.array(codes, np.uint8)[mask])
+    report = check(folder.masks, folder.images, patch=32)
+    assert report.names == ["folders-exchanged"] and not report.ok and report.rule == ""
+    assert f"doctor {folder.images} {folder.masks}" in the(report, "folders-exchanged").fix
+    assert not look(folder)["folders-exchanged"]
+
+
+def test_masks_like_photographs_beside_photographs_are_not_exchanged(folder: Folder) -> None:
+    folder.masks_by(lambda mask: field(0)[0])
+    assert not look(folder)["folders-exchanged"]
 
 
 def test_image_without_mask(folder: Folder) -> None:
@@ -175,6 +211,21 @@ def test_0_and_255_is_a_note_with_the_translation(folder: Folder) -> None:
     report = look(folder.masks_by(binary((0, 255))))
     assert report.names == ["mask-0-255"] and report.ok
     assert "> 127" in the(report, "mask-0-255").fix
+
+
+@pytest.mark.parametrize("ending", ["png", "tif", "npy"])
+def test_masks_of_one_bit_are_0_and_1(folder: Folder, ending: str) -> None:
+    for i in range(folder.count):
+        mask, path = field(i)[1] > 0, folder.mask(i).with_suffix(f".{ending}")
+        folder.mask(i).unlink()
+        if ending == "npy":
+            np.save(path, mask)
+        else:
+            Image.fromarray(mask).save(path)
+    report = look(folder)
+    assert report.names == [] and report.rule == "0 is background, 1 is foreground"
+    ids = read_folder(folder.images, folder.masks).arrays(2).mask
+    assert np.array_equal(show_pair(report.sources["cell_02"], report.encoding)[1], ids)
 
 
 @pytest.mark.parametrize("codes", [(0, 128, 255), (0, 127, 255), (0, 85, 170)])
@@ -342,6 +393,25 @@ def test_colours_are_told_with_their_map(folder: Folder) -> None:
     assert "(255, 0, 0)" in the(report, "mask-colours").fix and report.names == ["mask-colours"]
 
 
+COLOURS = {(0, 0, 0): 0, (255, 0, 0): 1, (0, 0, 255): 2}
+
+
+def test_colours_that_are_given_are_silent_but_for_others(folder: Folder) -> None:
+    folder.masks_by(lambda mask: np.array(list(COLOURS), np.uint8)[mask])
+    assert "--colours 0,0,0:0" in the(look(folder), "mask-colours").fix
+    report = look(folder, colours=COLOURS)
+    assert report.names == [] and "(255, 0, 0) is class 1" in report.rule
+    named = dict(zip(COLOURS, ["ground", "cell", None], strict=True))
+    report = look(folder, colours=named)
+    assert report.names == [] and report.encoding.ignore == 255
+    assert "(255, 0, 0) is cell" in report.rule and report.options["class_names"][1] == "cell"
+    odd = np.array(list(COLOURS), np.uint8)[field(1)[1]]
+    odd[:2, :3] = 7, 8, 9
+    save(folder.mask(1), odd)
+    found = the(look(folder, colours=COLOURS), "unexpected-value")
+    assert found.values == ("(7, 8, 9)",) and found.counts["pixels"] == 6
+
+
 def test_one_colour_mask_among_grey_ones(folder: Folder) -> None:
     colours = np.array([(0, 0, 0), (255, 0, 0), (0, 0, 255)], np.uint8)
     save(folder.mask(4), colours[field(4)[1]])
@@ -464,8 +534,30 @@ def test_sixteen_bits_that_hold_eight(folder: Folder, factor: int, code: str) ->
     assert code in report["sixteen-bit-using-eight"][0].fix
 
 
-def test_sixteen_bits_that_hold_twelve_are_fine(folder: Folder) -> None:
-    folder.images_by(lambda image: image[..., 0].astype(np.uint16) * 16 + image[..., 1] % 16)
+def deep(bits: int):
+    """Images of 16 bits that use only so many of them, with every last bit of them in use."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        fine = image[..., 0].astype(np.uint16) << 8 | image[..., 1]
+        return fine >> (16 - bits)
+
+    return change
+
+
+@pytest.mark.parametrize(("bits", "full"), [(9, 511), (10, 1023), (12, 4095)])
+def test_sixteen_bits_that_hold_twelve_or_fewer(folder: Folder, bits: int, full: int) -> None:
+    folder.images_by(deep(bits))
+    found = the(look(folder), "sixteen-bit-using-eight")
+    assert f"read_folder(images, masks, image_range=(0, {full}))" in found.fix
+    assert len(found.files) == folder.count and found.severity == "warning"
+    cured = read_folder(folder.images, folder.masks, image_range=(0, full))
+    assert 0.8 < cured.arrays(0).image.max() <= 1
+    assert check(cured, patch=32).names == []
+
+
+@pytest.mark.parametrize("bits", [13, 14, 16])
+def test_sixteen_bits_that_hold_more_are_fine(folder: Folder, bits: int) -> None:
+    folder.images_by(deep(bits))
     assert look(folder).names == []
 
 
@@ -530,6 +622,50 @@ def test_masks_in_wrong_places_are_named_with_what_undoes_it(tmp_path: Path) -> 
     swapped = {found.samples for found in report["pairs-swapped"]}
     assert ("cell_07", "cell_08") in swapped or ("cell_08", "cell_07") in swapped
     assert not report.ok
+
+
+def suspect(monkeypatch, **settings) -> None:
+    """Have mask 2 judged to be shifted: how masks are judged is tested elsewhere."""
+    found = Suspicion("shifted", 2, offset=(9, -5), undo=undo_shift((9, -5)), **settings)
+    monkeypatch.setattr(rules_places, "judge", lambda glimpses, names: [found])
+
+
+@pytest.mark.parametrize(
+    ("corrected", "confidence", "of_8"), [(0.29, 0.9, 0), (0.9, 0.4, 0), (0.8, 0.6, 1)]
+)
+def test_of_a_small_set_only_the_plain_is_told(
+    tmp_path: Path, monkeypatch, corrected: float, confidence: float, of_8: int
+) -> None:
+    suspect(monkeypatch, corrected=corrected, confidence=confidence, usual=0.6)
+    for count, told in ((8, of_8), (11, of_8), (12, 1)):
+        report = look(Folder(tmp_path / str(count), count))
+        assert len(report["mask-shifted"]) == told
+
+
+def test_a_small_healthy_set_has_no_findings(tmp_path: Path) -> None:
+    cells, folder = load("cells"), Folder(tmp_path, 8)
+    for i in range(8):
+        image, mask, _ = cells.arrays(i)
+        save(folder.image(i), image)
+        save(folder.mask(i), mask)
+    assert look(folder).names == []
+
+
+def test_a_mask_moved_back_has_no_smeared_edge(tmp_path: Path, monkeypatch) -> None:
+    suspect(monkeypatch, corrected=0.9, confidence=0.9)
+    folder = Folder(tmp_path)
+    for told, fill in (({}, 0), ({"ignore_value": 9}, 9)):
+        fix = the(look(folder, **told), "mask-shifted").fix
+        line = next(x.strip() for x in fix.splitlines() if x.strip().startswith("mask = "))
+        scope = {"ndimage": ndimage, "mask": np.full((SIDE, SIDE), 2, np.uint8)}
+        exec(line, scope)
+        assert (scope["mask"][-9:] == fill).all() and (scope["mask"][:, :5] == fill).all()
+        assert (scope["mask"][:-9, 5:] == 2).all()
+
+
+def test_the_limits_of_what_can_be_told_of_places_are_told() -> None:
+    for name in ("mask-shifted", "mask-turned", "pairs-swapped", "polarity-inverted"):
+        assert "fewer than a dozen" in explain(name) and "look at some" in explain(name)
 
 
 def test_a_mask_with_exchanged_classes(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def test_different_fields_are_no_copies_even_if_nearly_empty() -> None:
     assert twins([draw_field(slide, field)[0] for slide in range(12) for field in range(2)]) == []
 
 
+@pytest.mark.parametrize(("correlation", "found"), [(0.90, 0), (0.96, 1)])
+def test_details_must_correlate_by_935_thousandths(correlation: float, found: int) -> None:
+    first, other = np.random.default_rng(3).normal(size=(2, 32, 32))
+    second = correlation * first + np.sqrt(1 - correlation**2) * other
+    small = [plane.astype(np.float16) for plane in (first, second)]
+    assert len(near_duplicates(small, [(64, 64)] * 2)) == found
+
+
 def test_constant_images_are_like_nothing() -> None:
     assert twins([np.full((40, 40), value, np.uint8) for value in (0, 0, 7)]) == []
     assert not thumbnail(np.full((9, 5), np.nan)).any()

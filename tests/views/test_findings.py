@@ -37,7 +37,7 @@ def test_a_twin_beside_its_twin(folder: Folder) -> None:
     save(folder.image(4), field(0)[0])
     parts = {"split": lambda name: "test" if name == "cell_04" else "train"}
     fig = evidence(look(folder, **parts))
-    assert titles(fig) == ["error: image-in-two-splits\ncell_00", "its copy\ncell_04 (test)"]
+    assert titles(fig) == ["cell_00: image-in-two-splits\n(error)", "its copy\ncell_04 (test)"]
     first, second = (ax.images[0].get_array() for ax in fig.axes)
     assert np.array_equal(first, second)
     assert all(map(outlines, fig.axes))
@@ -86,13 +86,26 @@ def test_a_mask_is_shown_put_right(folder: Folder, monkeypatch, suspicion, spoil
     assert left.collections[0].get_paths()[0].get_extents().y0 != 19.5
 
 
+def test_what_left_the_picture_is_not_drawn(folder: Folder, monkeypatch) -> None:
+    from unet_helpers.data.doctor import rules_places
+
+    found = Suspicion("shifted", 2, offset=(9, -5), corrected=0.9, confidence=0.9)
+    monkeypatch.setattr(rules_places, "judge", lambda glimpses, names: [found])
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[50:, 30:70] = 1
+    save(folder.mask(2), mask)
+    _, right = evidence(look(folder)).axes
+    box = right.collections[0].get_paths()[0].get_extents()
+    assert (box.y0, box.y1) == (40.5, SIDE - 9 - 0.5)
+
+
 def test_kinds_take_turns_and_the_limit_holds(folder: Folder) -> None:
     for i in range(3):
         save(folder.mask(i), field(i)[1][:64])
     save(folder.image(4), field(3)[0])
     report = look(folder)
     shown = [title.split("\n")[0] for title in titles(evidence(report, limit=2))]
-    assert [s for s in shown if ": " in s] == ["error: size-differs", "warning: duplicate-image"]
+    assert [s for s in shown if ": " in s] == ["cell_00: size-differs", "cell_03: duplicate-image"]
     assert len(evidence(report, limit=3).axes) == 8  # two rows of two findings
 
 
@@ -114,5 +127,5 @@ def test_files_that_do_not_read_are_left_out(folder: Folder) -> None:
     folder.image(1).write_bytes(b"")
     save(folder.mask(2), field(2)[1][:64])
     assert [t for t in titles(evidence(look(folder))) if "error" in t] == [
-        "error: size-differs\ncell_02"
+        "cell_02: size-differs\n(error)"
     ]

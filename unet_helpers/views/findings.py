@@ -18,6 +18,7 @@ from unet_helpers.data.doctor.sources import Source
 from unet_helpers.views.figures import draw_image, draw_mask, draw_outlines, grid
 
 _CELL, _ALONE = 2.3, 3.2  # inches a panel: of several findings, of one
+_ROOM = 0.2  # inches above a row
 _WINDOW = 24  # pixels of a mask shown enlarged, to see single values
 
 
@@ -79,6 +80,8 @@ def evidence(report: Report, limit: int = 4) -> Figure:
     fig, panels = grid(
         -(-len(rows) // across), 2 * across, cell=_CELL if across > 1 else _ALONE, legend=False
     )
+    fig.set_figheight(fig.get_figheight() + _ROOM * len(panels))  # titles of two lines
+    fig.set_layout_engine("constrained", h_pad=_ROOM / 2)
     for row, axes in zip(rows, panels.reshape(-1, 2), strict=False):
         for draw, ax in zip(row, axes, strict=True):
             draw(ax)
@@ -101,7 +104,7 @@ def _row(finding: Finding, report: Report) -> tuple[Panel, Panel] | None:
     shown = _shown(sources[0], report.encoding)
     if shown is None:
         return None
-    title = f"{finding.severity}: {finding.name}\n{cut(sources[0].name)}"
+    title = f"{cut(sources[0].name)}: {finding.name}\n({finding.severity})"
     left = _outlined(shown, title)
     if finding.name in _PAIRWISE and len(sources) > 1:
         return left, _second(finding, shown, sources[1], report.encoding)
@@ -158,7 +161,8 @@ def _put_right(finding: Finding, shown: Shown, source: Source) -> Panel | None:
         return None
     if finding.name == "mask-shifted":
         down, right = (int(value) for value in finding.values[:2])
-        mask = ndimage.shift(mask, (-down, -right), order=0, mode="nearest")
+        # What left the picture is lost: nothing is drawn there.
+        mask = ndimage.shift(mask, (-down, -right), order=0, mode="constant", cval=0)
     elif finding.values and finding.values[0] in TURNS:
         undo: Any = TURNS[str(finding.values[0])][1]
         mask = np.ascontiguousarray(undo(mask))

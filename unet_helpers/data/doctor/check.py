@@ -1,5 +1,6 @@
 """The doctor: one call that looks a data set over before a model sees it."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,16 @@ from unet_helpers.data.doctor import (
     rules_places,
     rules_styles,
 )
+from unet_helpers.data.doctor.colours import shown
 from unet_helpers.data.doctor.encoding import infer
 from unet_helpers.data.doctor.kinds import KINDS, SEVERITIES
 from unet_helpers.data.doctor.report import Report
 from unet_helpers.data.doctor.scan import scan
 from unet_helpers.data.doctor.sources import Options, Source, from_files, from_samples
-from unet_helpers.data.doctor.survey import Survey
+from unet_helpers.data.doctor.survey import Survey, listing
+from unet_helpers.data.doctor.telling import told
+from unet_helpers.data.formats.decode import SUFFIXES
+from unet_helpers.data.formats.encodings import Colour, Meaning
 from unet_helpers.data.formats.manifest import match_manifest
 from unet_helpers.data.formats.pairing import Matching, Pattern, match
 from unet_helpers.data.samples import DataError, Samples
@@ -44,8 +49,9 @@ def check(
     manifest: str | Path | None = None,
     pattern: Pattern | None = None,
     class_names: Sequence[str] | None = None,
-    mask_values: Mapping[int, int] | None = None,
+    mask_values: Mapping[int, Meaning] | None = None,
     ignore_value: int | None = None,
+    colours: Mapping[Colour, Meaning] | None = None,
     instances: bool = False,
     group: Callable[[str], str] | None = None,
     split: Callable[[str], str] | None = None,
@@ -71,10 +77,12 @@ def check(
         How files are named, such as ``"{stem}_mask"``; by default pairs have equal stems.
     class_names : sequence of str, optional
         Names of the class ids 0, 1, ...
-    mask_values : mapping of int to int, optional
-        Mask file value to class id.
+    mask_values : mapping of int to int, str or None, optional
+        Mask file value to class id or name; None for no label, as in `read_folder`.
     ignore_value : int, optional
         The mask value of pixels without a label.
+    colours : mapping of (red, green, blue) to int, str or None, optional
+        The meaning of each colour of masks in colours, as in `mask_values`.
     instances : bool
         Whether the masks number objects, and any number above 0 is foreground.
     group, split : callable of str to str, optional
@@ -92,7 +100,7 @@ def check(
     Raises
     ------
     ValueError
-        If it is not clear what to look at.
+        If it is not clear what to look at, or what is told of the masks contradicts itself.
     DataError
         If a folder or the manifest does not exist.
 
@@ -103,15 +111,15 @@ def check(
     >>> report.ok, report.images
     (True, 4)
     """
-    told = Options(
-        tuple(class_names or ()), mask_values, ignore_value, instances, patch=_size(patch)
+    options = told(
+        *(class_names, mask_values, ignore_value, colours, instances), patch=patch, pattern=pattern
     )
     parts = {name: part for name, part in zip(("train", "val", "test"), (train, val, test),
              strict=True) if part is not None}  # fmt: skip
     if isinstance(data, Samples) or (parts and data is None):
         if masks or manifest or (parts and data):
             raise ValueError(_TWO_WAYS.format(found="samples and files, or samples and parts"))
-        return _check_samples({"": data} if isinstance(data, Samples) else parts, told, progress)
+        return _check_samples({"": data} if isinstance(data, Samples) else parts, options, progress)
     matching, subject = _match(data, masks, manifest, pattern)
     sources = from_files(
         [(pair.name, pair.image, pair.mask) for pair in matching.pairs],
@@ -119,7 +127,10 @@ def check(
         {pair.name: pair.group for pair in matching.pairs if pair.group},
         {p.name: split(p.name) if split else p.split or "" for p in matching.pairs},
     )
-    return examine(sources, told, matching, subject, progress)
+    report = examine(sources, options, matching, subject, progress)
+    if group is None:
+        return report
+    return dataclasses.replace(report, groups=tuple(dict.fromkeys(s.group for s in sources)))
 
 
 _TWO_WAYS = (
@@ -128,17 +139,9 @@ _TWO_WAYS = (
 )
 
 
-def _size(patch: int) -> int:
-    if not isinstance(patch, int) or patch < 1:
-        raise ValueError(
-            f"patch must be a number of pixels, found {patch!r}: use 128, for instance"
-        )
-    return patch
-
-
-def _check_samples(parts: Mapping[str, Samples], told: Options, progress: bool | None) -> Report:
+def _check_samples(parts: Mapping[str, Samples], known: Options, progress: bool | None) -> Report:
     first = next(iter(parts.values()))
-    options = Options(first.class_names, None, first.ignore_value, patch=told.patch, ids=True)
+    options = Options(first.class_names, None, first.ignore_value, patch=known.patch, ids=True)
     subject = f"{first.name} ({', '.join(parts)})" if "" not in parts else first.name
     return examine(from_samples(parts), options, None, subject, progress)
 
@@ -158,7 +161,24 @@ def _match(
     try:
         return match(images, masks, pattern=pattern), subject
     except DataError:  # a folder without a file of a known format is a finding
-        return Matching([], [], [], {}, [], ""), subject
+        folders = Path(images), Path(masks)
+        why = "; ".join(filter(None, map(_without_files, dict.fromkeys(folders))))
+        return Matching([], [], [], {}, [], why), subject
+
+
+def _without_files(folder: Path) -> str:
+    """Say what a folder holds instead of images; "" if it holds some."""
+    inside = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    if any(path.suffix.lower() in SUFFIXES and path.is_file() for path in inside):
+        return ""
+    folders = [path.name for path in inside if path.is_dir()]
+    if not folders:
+        return f"{folder} holds no file of a known format"
+    only = "" if len(folders) < len(inside) else "only "
+    return (
+        f"{folder}: {only}folders here ({listing(folders, 4)}): subfolders are not searched; "
+        f"give {folder / folders[0]}"
+    )
 
 
 def examine(
@@ -192,19 +212,26 @@ def examine(
     if encoding.style in ("objects", "ids") and guess.style == "colours":
         encoding = guess
     survey = Survey(sources, facts, encoding, options, matching)
-    findings = [found for rule in RULES for found in rule(survey)]
+    findings = list(rules_files.exchanged(survey))
+    rule = ""
+    if not findings:  # what else there is to say would be said of photographs read as masks
+        rule = _rule_in_words(survey)
+        findings = [found for rule in RULES for found in rule(survey)]
     order = list(KINDS)
     findings.sort(key=lambda found: (SEVERITIES.index(found.severity), order.index(found.name)))
     return Report(
         tuple(findings),
         len(sources),
         subject,
-        _rule_in_words(survey),
+        rule,
         {source.name: source for source in sources},
         {
             "class_names": list(options.class_names),
             "mask_values": dict(options.mask_values) if options.mask_values else None,
             "ignore_value": options.ignore_value,
+            "colours": {shown(c): k for c, k in options.colours.items()}
+            if options.colours
+            else None,
             "instances": options.instances,
             "patch": options.patch,
         },
@@ -218,6 +245,11 @@ def _rule_in_words(survey: Survey) -> str:
     if not survey.sources or survey.options.ids:
         return ""
     words = {"objects": "numbered objects, each of them class 1", "colours": "one class per colour"}
+    if survey.options.colours is not None:
+        told_ = [
+            f"{shown(v)} is {names(k)}" for v, k in encoding.table.items() if k != encoding.ignore
+        ]
+        return ", ".join(told_) + " (as given)"
     known = [(v, k) for v, k in sorted(encoding.table.items()) if k != encoding.ignore]
     told = [f"{v} is {names(k)}" for v, k in known[:6]] + ["..."] * (len(known) > 6)
     how = " (as given)" if encoding.style == "given" else ""

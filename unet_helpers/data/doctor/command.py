@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> int:
     ----------
     options : argparse.Namespace
         ``images, masks, manifest, pattern, ignore, values, classes, instances, patch, group, json,
-        explain, list``.
+        colours, explain, list``.
 
     Returns
     -------
@@ -40,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.manifest and options.images:
         raise ValueError("IMAGES and --manifest were both given: name the pairs in one way")
+    if not options.manifest and not options.masks:
+        missing = "MASKS is" if options.images else "IMAGES and MASKS are"
+        raise ValueError(f"{missing} missing: python -m unet_helpers doctor IMAGES MASKS")
     report = check(
         options.images,
         options.masks,
@@ -48,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
         class_names=options.classes.split(",") if options.classes else None,
         mask_values=_values(options.values) if options.values else None,
         ignore_value=options.ignore,
+        colours=dict(options.colours) if options.colours else None,
         instances=options.instances,
         group=_group(options.group) if options.group else None,
         patch=options.patch,

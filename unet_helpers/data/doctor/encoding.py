@@ -146,7 +146,8 @@ def _main_values(masks: Sequence[MaskFacts], coloured: bool) -> list[int]:
         return sorted(total)
     main: list[int] = []
     for value, count in total.most_common():
-        if count < 0.01 * pixels or len(main) == _MOST_LEVELS:
+        # The most frequent counts in any case: in a photograph no value covers that much.
+        if (main and count < 0.01 * pixels) or len(main) == _MOST_LEVELS:
             break
         if all(_apart(value, other, coloured) for other in main):
             main.append(value)

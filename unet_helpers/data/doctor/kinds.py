@@ -93,7 +93,8 @@ KINDS: dict[str, Kind] = {
         (
             "mask-turned",
             "masks that are turned or mirrored",
-            f"The mask fits its image once it is turned: the training would learn from noise. {_MISSED}",
+            "The mask fits its image once it is turned: the training would learn from noise. "
+            + _MISSED,
         ),
         (
             "mask-shifted",

@@ -1,6 +1,7 @@
 """The report: all findings, as text for people and as JSON for programs."""
 
 import dataclasses
+import difflib
 import json
 import os
 from collections import Counter
@@ -39,6 +40,8 @@ class Report(Sequence[Finding]):
         What the doctor was told.
     encoding : Encoding or None
         How masks were read as classes, for those who want to show them.
+    groups : tuple of str
+        The groups that a function of names made, in order; empty where none was given.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class Report(Sequence[Finding]):
     sources: Mapping[str, Source] = dataclasses.field(default_factory=dict)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     encoding: Encoding | None = None
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -123,9 +127,9 @@ class Report(Sequence[Finding]):
         Returns
         -------
         dict
-            ``schema`` (1), ``ok``, ``subject``, ``rule``, ``pairs``, ``options``, ``counts`` by
-            severity, and ``findings``: each with ``name, severity, message, files, samples, values,
-            counts, fix``.
+            ``schema`` (1), ``ok``, ``subject``, ``rule``, ``pairs``, ``groups``, ``options``,
+            ``counts`` by severity, and ``findings``: each with ``name, severity, message, files,
+            samples, values, counts, fix``.
         """
         counts = Counter(found.severity for found in self.findings)
         return {
@@ -134,6 +138,7 @@ class Report(Sequence[Finding]):
             "subject": self.subject,
             "rule": self.rule,
             "pairs": self.images,
+            "groups": list(self.groups),
             "options": dict(self.options),
             "counts": {severity: counts[severity] for severity in SEVERITIES},
             "findings": [found.as_dict() for found in self.findings],
@@ -170,6 +175,8 @@ class Report(Sequence[Finding]):
         yield f"{self.subject}: {plural(self.images, 'pair')}, {', '.join(told) or 'nothing found'}"
         if self.rule:
             yield f"masks are read as: {self.rule}"
+        if self.groups:
+            yield f"{plural(len(self.groups), 'group')}: {listing(self.groups, 6)}"
 
     def _root(self) -> str:
         """The folder that all files share, which need not be printed with every one of them."""
@@ -221,8 +228,11 @@ def explain(name: str, fix: str = "") -> str:
 
 def _known(name: str) -> None:
     if name not in KINDS:
+        near = difflib.get_close_matches(name, KINDS, 1)
         raise ValueError(
-            f"name must be that of a finding, found {name!r}: use one of {', '.join(KINDS)}"
+            f"name must be that of a finding, found {name!r}: "
+            + (f"did you mean {near[0]}? If not, " if near else "")
+            + f"use one of {', '.join(KINDS)}"
         )
 
 

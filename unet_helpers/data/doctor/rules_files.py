@@ -196,7 +196,6 @@ def exif_rotation(survey: Survey) -> Iterator[Finding]:
 
 
 RULES = (
-    exchanged,
     no_pairs,
     alone,
     several_candidates,

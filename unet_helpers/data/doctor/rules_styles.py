@@ -77,7 +77,8 @@ def _colours(survey: Survey, masks: Sequence[SeenMask]) -> Finding:
     table = "{" + ", ".join(pairs) + (", ...}" if len(values) > _SHOWN else "}")
     code = (
         "say which colour is which class, for instance:\n"
-        f"    read_folder(images, masks, colours={table})"
+        f"    read_folder(images, masks, colours={table})\n"
+        "check() takes the same, the command --colours 0,0,0:0 255,0,0:1"
     )
     return finding(
         "mask-colours",
@@ -158,6 +159,7 @@ _STYLES = {
     "with-255": _with_255,
     "mixed": _two_encodings,
 }
+
 
 def unexpected_colour(survey: Survey) -> Iterator[Finding]:
     """Report colours that the user gave no meaning."""

@@ -30,6 +30,7 @@ _BETTER = 1.25  # times as much must be explained once the masks are put right
 _LEAST_EXPLAINED = 0.02
 # Standard errors by which masks fit their own images better than others: 20 and more in four real
 # sets, even with 12 pairs, and up to 3.7 once their masks were shuffled.
+_NORMAL = 1.4826 * 1.2533  # from the median deviation to the standard error of a median
 _SURE = 5.0
 _MANY = 20  # pairs from which on the lack of any relation is no matter of chance
 _LEAST_SHIFT = 0.012  # of the longer side
@@ -190,8 +191,10 @@ def unrelated(
     table = fits(model, glimpses, pairs, pairs)
     own = table.diagonal()
     ahead = own - (table.sum(axis=1) - own) / (len(pairs) - 1)
-    sure = ahead.mean() / (ahead.std(ddof=1) / np.sqrt(len(pairs)) + 1e-6)
-    if sure > _SURE:
+    # Medians, for a few masks that are wrong by themselves must not speak for the whole set.
+    centre = np.median(ahead)
+    spread = _NORMAL * np.median(np.abs(ahead - centre))
+    if centre > _SURE * (spread / np.sqrt(len(pairs)) + 1e-6):
         return []
     confidence = 0.9 if len(pairs) >= _MANY else 0.4
     level = round(float(np.median(own)), 3)
