@@ -384,3 +384,10 @@ def test_class_ids_have_no_gaps_and_names_come_in_a_list(tmp_path: Path) -> None
     with pytest.raises(ValueError) as error:
         read_folder(*folders, class_names="cell")
     assert_says(error, "class_names", "a list", "found 'cell'", "write class_names=[")
+
+
+def test_two_encodings_in_one_folder_are_told_with_the_file_that_differs(tmp_path: Path) -> None:
+    images, masks = write_set(tmp_path, {"a": HALVES, "b": HALVES * np.uint8(255), "c": HALVES})
+    with pytest.raises(DataError) as error:
+        read_folder(images, masks)
+    assert_says(error, masks / "b.png", "found 0, 1, 255", "save all alike", "ignore_value=255")

@@ -202,6 +202,11 @@ def _unclear(seen: _Seen, values: list[int], void: int | None) -> DataError:
         advice += ", or mask_values={1: 1, 2: 0, 3: None} for a trimap whose 3 is not labelled"
     elif values and values == list(range(1, len(values) + 1)):
         advice += "; they begin at 1 and not at 0"
+    elif values == [0, 1, 255]:
+        advice = (
+            "some masks use 1 and some 255? Then save all alike; if 255 marks pixels without a "
+            "label, say so with ignore_value=255"
+        )
     elif len(values) > 2 and values[0] == 0 and seen.numbered == seen.count:
         few = len(values) <= _MOST_CLASSES
         number = "if they number objects, read them with instances=True"
@@ -216,6 +221,8 @@ def _unclear(seen: _Seen, values: list[int], void: int | None) -> DataError:
         if seen.deep:
             advice += ", or read numbered objects with instances=True"
     odd = next((value for value in values if value not in (0, 1, 255)), None)
+    if values == [0, 1, 255]:  # the encoding that came second is the odd one
+        odd = max((1, 255), key=lambda value: list(seen.values).index(value))
     path = seen.values[odd] if odd is not None else seen.first
     found = _listed(values) or "none but the ignore value"
     return DataError(
