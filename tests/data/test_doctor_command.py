@@ -73,8 +73,6 @@ def test_objects_and_groups(folder: Folder, capsys) -> None:
     [
         (["doctor"], "IMAGES and MASKS are missing"),
         (["doctor", "nowhere", "neither"], "images must be a folder"),
-        (["doctor", ".", ".", "--values", "0-1"], "write 0:0,128:1,255:2"),
-        (["doctor", ".", ".", "--group", "("], "regular expression"),
         (["doctor", ".", "--manifest", "x.csv"], "in one way"),
         (["doctor", "--manifest", "no.csv"], "no.csv"),
         (["doctor", "--explain", "mask-moved"], "'mask-moved'"),
@@ -173,3 +171,18 @@ def test_a_name_that_the_terminal_cannot_show(folder: Folder) -> None:
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
     )  # fmt: skip
     assert done.returncode == 1 and b"\\u4e2d" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--values", "0-1", "write 0:0,128:1,255:2"),
+        ("--group", "(", "a regular expression is expected, found '('"),
+        ("--colours", "red:1", "write 0,0,0:0 255,0,0:1"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_told(option, value, said, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", ".", ".", option, value])
+    assert ended.value.code == 2
+    assert f"{option}" in (told := capsys.readouterr().err) and said in told

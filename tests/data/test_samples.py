@@ -340,3 +340,24 @@ def test_to_float_leaves_floats_and_turns_truth_into_0_and_1() -> None:
     assert to_float(floats).tolist() == floats.tolist()
     assert to_float(floats).dtype == np.float32
     assert to_float(np.array([False, True])).tolist() == [0, 1]
+
+
+# --- which part of a split --------------------------------------------------------------------
+
+
+def test_samples_know_which_part_of_a_split_they_are() -> None:
+    samples = make_samples(FIVE, class_names=THREE_CLASSES)
+    parts = samples.split()
+    assert samples.part is None
+    assert [part.part for part in parts] == ["train", "val", "test"]
+    for part in parts:
+        assert {s.part for s in (part[:1], part[[0]], part.binary("nucleus"))} == {part.part}
+
+
+def test_a_split_of_the_sets_own_tells_the_parts_too() -> None:
+    samples = make_samples(FIVE, splits=["test", "train", "val", "val", "test"])
+    assert [(part.part, len(part)) for part in samples.split()] == [
+        ("train", 1),
+        ("val", 2),
+        ("test", 2),
+    ]

@@ -318,3 +318,14 @@ def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read_split(tmp_path / "no.csv", of_groups(list("abc")))
     assert_says(error, "no.csv", "found no file")
+
+
+# --- which part is which ----------------------------------------------------------------------
+
+
+def test_every_split_tells_the_parts_what_they_are(tmp_path: Path) -> None:
+    samples = of_groups(list("abcdefghijklmnopqrst"))
+    path = keep_split(tmp_path / "split.csv", split_stratified(samples))
+    splits = [f(samples) for f in (split_by_hash, split_stratified, split_blocks)]
+    for parts in [*splits, read_split(path, samples)]:
+        assert [part.part for part in parts] == ["train", "val", "test"]

@@ -1,9 +1,8 @@
 """From a name to `Samples`: the embedded set, and through the catalogue every other one."""
 
 import importlib
-from functools import partial
 
-from unet_helpers.data.samples import Arrays, Record, Samples
+from unet_helpers.data.samples import Samples
 
 CELLS_SLIDES, CELLS_FIELDS = 30, 3
 
@@ -39,29 +38,9 @@ def load(name: str, download: bool = False) -> Samples:
     """
     # Both are looked up by name: the core is what every set needs, and no set's own code.
     if name == "cells":
-        return _load_cells()
+        drawn = importlib.import_module("unet_helpers.data.drawn")
+        cells: Samples = drawn.draw_samples(CELLS_SLIDES, CELLS_FIELDS)
+        return cells
     catalogue = importlib.import_module("unet_helpers.data.catalogue")
     samples: Samples = catalogue.load_public(name, download)
     return samples
-
-
-def _load_cells() -> Samples:
-    cells = importlib.import_module("unet_helpers.data.cells")
-
-    def draw(slide: int, field: int) -> Arrays:
-        return Arrays(*cells.draw_field(slide, field))
-
-    records = tuple(
-        Record(
-            f"slide {slide:02d} field {field}", f"slide {slide:02d}", partial(draw, slide, field)
-        )
-        for slide in range(CELLS_SLIDES)
-        for field in range(CELLS_FIELDS)
-    )
-    return Samples(
-        name="cells",
-        records=records,
-        class_names=cells.CLASS_NAMES,
-        foreground=("cytoplasm", "nucleus"),
-        rule="the masks are drawn as class ids",
-    )

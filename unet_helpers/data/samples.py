@@ -61,6 +61,8 @@ class Record:
     files: tuple[Path, ...] = ()
 
 
+PARTS = ("train", "val", "test")
+
 _CACHE_LOCK = threading.Lock()  # not part of a cache, so that samples can be pickled
 
 
@@ -147,6 +149,8 @@ class Samples(Sequence[Sample]):
         The mask value that marks pixels without a label.
     rule : str
         How mask files became class ids, in words.
+    part : str or None
+        ``"train"``, ``"val"`` or ``"test"`` for what a split gave; kept by slices and `binary`.
     """
 
     name: str
@@ -155,6 +159,7 @@ class Samples(Sequence[Sample]):
     foreground: tuple[str, ...] = ()
     ignore_value: int | None = None
     rule: str = ""
+    part: str | None = None
     _relabel: tuple[int, ...] | None = None
     _cache: _Cache = dataclasses.field(default_factory=lambda: _Cache(3 << 27))
 
@@ -254,8 +259,9 @@ class Samples(Sequence[Sample]):
 
     @property
     def foreground_name(self) -> str:
-        """One word for the usual foreground: ``cell`` for cytoplasm and nucleus together."""
-        return self.foreground[0] if len(self.foreground) == 1 else self.name.removesuffix("s")
+        """A name for the usual foreground: ``cell`` for all classes of a cell in ``cells``."""
+        one = self.name.removesuffix("s")  # a set is named by its things, or not by any
+        return one if one != self.name and len(self.foreground) > 1 else "+".join(self.foreground)
 
     def split(
         self, val: float = 0.2, test: float = 0.2, seed: int = 0
@@ -289,9 +295,10 @@ class Samples(Sequence[Sample]):
         else:
             by_group = _deal_groups(self.groups, val, test, seed)
             parts = [by_group[group] for group in self.groups]
+        told = list(zip(self.records, parts, strict=True))
         chosen = [
-            self._subset(r for r, part in zip(self.records, parts, strict=True) if part == wanted)
-            for wanted in ("train", "val", "test")
+            dataclasses.replace(self, records=tuple(r for r, p in told if p == part), part=part)
+            for part in PARTS
         ]
         if not all(len(part) for part in chosen):
             raise ValueError(

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.data.samples import DataError, Record, Samples
+from unet_helpers.data.samples import PARTS, DataError, Record, Samples
 
-PARTS = ("train", "val", "test")
 COLUMNS = ("name", "image", "mask", "group", "split")
 Parts = tuple[Samples, Samples, Samples]
 
@@ -172,10 +171,7 @@ def split_blocks(samples: Samples, val: float = 0.2, test: float = 0.2, gap: int
         run = samples.records[start : start + length]
         blocks.append([dataclasses.replace(r, group=f"{part} block", split=part) for r in run])
         start += length + gap
-    train, val_part, test_part = (
-        dataclasses.replace(samples, records=tuple(block)) for block in blocks
-    )
-    return train, val_part, test_part
+    return _told([dataclasses.replace(samples, records=tuple(block)) for block in blocks])
 
 
 def missing_classes(parts: Sequence[Samples]) -> dict[str, tuple[str, ...]]:
@@ -292,8 +288,7 @@ def read_split(path: str | Path, samples: Samples, *, partial: bool = False) -> 
         ]
         for part in PARTS
     ]
-    train, val, test = (dataclasses.replace(samples, records=tuple(part)) for part in chosen)
-    return train, val, test
+    return _told([dataclasses.replace(samples, records=tuple(part)) for part in chosen])
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -365,7 +360,15 @@ def _parts(samples: Samples, parts: list[str], advice: str) -> Parts:
             f"{samples.name}: each part needs images, found "
             f"{', '.join(str(len(part)) for part in chosen)} for {', '.join(PARTS)}: use {advice}"
         )
-    return chosen[0], chosen[1], chosen[2]
+    return _told(chosen)
+
+
+def _told(chosen: Sequence[Samples]) -> Parts:
+    """Tell a training, a validation and a test set what they are."""
+    train, val, test = (
+        dataclasses.replace(samples, part=part) for samples, part in zip(chosen, PARTS, strict=True)
+    )
+    return train, val, test
 
 
 def _group_weights(samples: Samples) -> tuple[list[str], NDArray[np.float64]]:

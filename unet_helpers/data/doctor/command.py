@@ -3,9 +3,7 @@
 import argparse
 import io
 import os
-import re
 import sys
-from collections.abc import Callable
 
 from unet_helpers.data.doctor.check import check
 from unet_helpers.data.doctor.kinds import KINDS
@@ -48,12 +46,12 @@ def run(options: argparse.Namespace) -> int:
         options.masks,
         manifest=options.manifest,
         pattern=options.pattern,
-        class_names=options.classes.split(",") if options.classes else None,
-        mask_values=_values(options.values) if options.values else None,
+        class_names=options.classes,
+        mask_values=options.values,
         ignore_value=options.ignore,
         colours=dict(options.colours) if options.colours else None,
         instances=options.instances,
-        group=_group(options.group) if options.group else None,
+        group=options.group,
         patch=options.patch,
     )
     _print(report.to_json() if options.json else str(report))
@@ -69,32 +67,3 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         # What Python would flush at its end goes nowhere, so that it does not complain again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _values(text: str) -> dict[int, int]:
-    """Read ``0:0,128:1``."""
-    try:
-        pairs = [part.split(":") for part in text.split(",")]
-        return {int(value): int(class_id) for value, class_id in pairs}
-    except ValueError as error:
-        raise ValueError(
-            f"--values must be pairs of mask value and class id, found {text!r}: write "
-            "0:0,128:1,255:2, for instance"
-        ) from error
-
-
-def _group(text: str) -> Callable[[str], str]:
-    """Take the group out of a name by a regular expression: its first group, or all it matches."""
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise ValueError(
-            f"--group must be a regular expression, found {text!r} ({error}): write '^(.*)_', for "
-            "instance, for what stands before the last underscore"
-        ) from error
-
-    def group(name: str) -> str:
-        found = pattern.search(name)
-        return name if found is None else found.group(1) if pattern.groups else found.group()
-
-    return group

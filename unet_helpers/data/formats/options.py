@@ -1,0 +1,92 @@
+"""How to read a folder, as options of a command: shared by all commands that read masks."""
+
+import argparse
+import re
+from collections.abc import Callable
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `read_folder` wants to know to a parser.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Its result gets ``images, masks, manifest, pattern, values, colours, classes, ignore,
+        instances`` and ``group``, each None (or False) where it was not given.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_reading_options(parser)
+    >>> parser.parse_args(["scans", "labels", "--values", "0:0,255:1"]).values
+    {0: 0, 255: 1}
+    """
+    add = parser.add_argument
+    add("images", nargs="?", metavar="IMAGES", help="the folder of the images")
+    add("masks", nargs="?", metavar="MASKS", help="the folder of the true masks")
+    add("--manifest", metavar="CSV", help="a table of pairs (image, mask, group, split) instead")
+    add("--pattern", metavar="P", help='how masks are named, such as "{stem}_mask"')
+    add(
+        "--values",
+        type=_values,
+        metavar="V:ID,...",
+        help="mask value to class id, such as 0:0,128:1,255:2",
+    )
+    add(
+        "--colours",
+        "--colors",
+        nargs="+",
+        type=_colour,
+        metavar="R,G,B:ID",
+        help="colour to class id, such as 0,0,0:0 255,0,0:1 (after the folders)",
+    )
+    add("--classes", type=_names, metavar="A,B,...", help="names of the class ids 0, 1, ...")
+    add("--ignore", type=int, metavar="N", help="the mask value of pixels without a label")
+    add("--instances", action="store_true", help="the masks number objects, not classes")
+    add("--group", type=_group, metavar="REGEX", help="the part of a name that tells its patient")
+
+
+def _values(text: str) -> dict[int, int]:
+    """Read ``0:0,128:1``."""
+    try:
+        pairs = [part.split(":") for part in text.split(",")]
+        return {int(value): int(class_id) for value, class_id in pairs}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"pairs of mask value and class id are expected, found {text!r}: write "
+            "0:0,128:1,255:2, for instance"
+        ) from error
+
+
+def _colour(text: str) -> tuple[tuple[int, int, int], int]:
+    """Read ``255,0,0:1``."""
+    try:
+        colour, class_id = text.split(":")
+        red, green, blue = map(int, colour.split(","))
+        return (red, green, blue), int(class_id)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"a colour and its class id are expected, found {text!r}: write 0,0,0:0 255,0,0:1, "
+            "for instance, after the folders"
+        ) from error
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _group(text: str) -> Callable[[str], str]:
+    """Take the group out of a name by a regular expression: its first group, or all it matches."""
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(
+            f"a regular expression is expected, found {text!r} ({error}): write '^(.*)_', for "
+            "instance, for what stands before the last underscore"
+        ) from error
+
+    def group(name: str) -> str:
+        found = pattern.search(name)
+        return name if found is None else found.group(1) if pattern.groups else found.group()
+
+    return group
