@@ -11,6 +11,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq
 LEARNER := $(VENV)/.learner-installed
 DEV := $(VENV)/.dev-installed
+PEERS := $(VENV)/.peers-installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 # Stored outputs belong to the default data set and to this hash seed, whatever the shell says.
@@ -20,7 +21,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanit
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab run test test-all check unit notebooks bench execute format lock clean
+.PHONY: help lab run test test-all check unit notebooks peers bench execute format lock clean
 
 help: ## list what make can do
 	@echo "make TARGET, where TARGET is one of:"
@@ -53,6 +54,8 @@ unit: $(DEV)
 notebooks: $(DEV)
 	@$(if $(NOTEBOOKS),$(PYTEST) $(NBVAL) notebooks/,echo "no notebooks to compare yet")
 
+peers: $(PEERS) ## add the libraries that scores and speed are compared with (gigabytes)
+
 bench: $(DEV) ## run every script in benchmarks/
 	@for script in $(wildcard benchmarks/[!_]*.py); do \
 		echo "$$script"; $(PY) "$$script" || exit 1; \
@@ -66,12 +69,16 @@ format: $(DEV) ## lay out the code, notebooks included
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
 
-lock: $(DEV) ## resolve the dependencies into the two locks (UPGRADE=1 for newer versions)
+lock: $(DEV) ## resolve the dependencies into the locks (UPGRADE=1 for newer versions)
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group learner \
 		-o requirements.lock
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group dev \
 		-c requirements.lock -o requirements-dev.lock
-	@echo "Both locks are resolved; the next make installs them."
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group peers \
+		-c requirements-dev.lock -o requirements-peers.lock
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(filter-out pyproject.toml,$(COMPILE)) \
+		--no-deps --group clinic -o requirements-clinic.lock
+	@echo "The locks are resolved; the next make installs them."
 
 # No download address goes into a lock: it names packages, versions and hashes only.
 COMPILE := --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q \
@@ -94,6 +101,12 @@ $(LEARNER): requirements.lock pyproject.toml | $(PY)
 $(DEV): requirements-dev.lock $(LEARNER)
 	@echo "Adding the developers' packages of requirements-dev.lock ..."
 	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(PEERS): requirements-peers.lock requirements-clinic.lock $(DEV)
+	@echo "Adding the libraries of requirements-peers.lock for comparison ..."
+	@$(PIP) install --require-hashes -r requirements-peers.lock
+	@$(PIP) install --require-hashes --no-deps -r requirements-clinic.lock
 	@touch $@
 
 $(PY):
