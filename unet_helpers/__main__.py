@@ -164,7 +164,25 @@ def _add_doctor(commands: Any) -> None:
     parser.set_defaults(handler=_doctor)
 
 
-COMMANDS = (_add_lab, _add_run, _add_refresh, _add_reset, _add_execute, _add_data, _add_doctor)
+def _add_evaluate(commands: Any) -> None:
+    from unet_helpers.classroom.evaluating_arguments import add_arguments
+
+    purpose = "score a saved model, or predicted masks, on labelled images"
+    parser = add_command(commands, "evaluate", purpose, "evaluate model.keras images masks")
+    add_arguments(parser)
+    parser.set_defaults(handler=_evaluate)
+
+
+COMMANDS = (
+    _add_lab,
+    _add_run,
+    _add_refresh,
+    _add_reset,
+    _add_execute,
+    _add_data,
+    _add_doctor,
+    _add_evaluate,
+)
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -233,6 +251,12 @@ def _doctor(options: argparse.Namespace) -> int:
         return run(options)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom.evaluating import evaluate
+
+    return evaluate(options)
 
 
 def _working_copies(notebooks: Path) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from unet_helpers.classroom.canonical import stderr_outputs
 from unet_helpers.classroom.execution import execute, kernel_environment
 
-ONLY = ("01_", "02_", "03_", "04_")
+ONLY = ("01_", "02_", "03_", "04_", "04b_")
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from PIL import Image
 
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.scores import count, iou
-from unet_helpers.model.unet import trace_back
 
 BLUE, ORANGE, GREEN, PINK, BLACK = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#222222"
 OUTLINES = (("#E69F00", "-"), ("#0072B2", "--"), ("#009E73", "-."), ("#D55E00", ":"))
@@ -198,7 +197,8 @@ def predictions(chosen: Samples, masks: Sequence[NDArray[Any]]) -> Figure:
     """For each sample a column: image with the truth, predicted mask, and map of the errors."""
     fig, panels = grid(3, len(chosen))
     for column, sample, mask in zip(panels.T, chosen, masks, strict=True):
-        score = float(iou(count(sample.mask > 0, mask > 0))[1])
+        known = sample.mask != (-1 if chosen.ignore_value is None else chosen.ignore_value)
+        score = float(iou(count(sample.mask[known] > 0, mask[known] > 0))[1])
         draw_image(column[0], sample.image, sample.name)
         draw_outlines(column[0], sample.mask, chosen.num_classes)
         draw_mask(column[1], mask, chosen.num_classes, "predicted mask")
@@ -254,6 +254,8 @@ def bars(
 
 def field_of_view(model: Any, image: NDArray[Any], row: int, column: int) -> Figure:
     """The image with one pixel marked, and the square that the model's output there depends on."""
+    from unet_helpers.model.unet import trace_back  # loads Keras, which no other figure needs
+
     top, bottom = trace_back(model, row)
     left, right = trace_back(model, column)
     fig = Figure(figsize=(4.6, 4.8), layout="constrained")

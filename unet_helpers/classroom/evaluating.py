@@ -1,0 +1,162 @@
+"""The command ``evaluate``: score a saved model, or predicted masks, on labelled images.
+
+TensorFlow is loaded only for a model.
+"""
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from unet_helpers.data.formats.folder import read_folder
+from unet_helpers.data.samples import Samples
+from unet_helpers.evaluation.report import ScoreReport, score_report
+from unet_helpers.evaluation.report_files import former_parts
+
+from .evaluating_runs import Masks, Model, find_masks
+from .files import UserError
+
+MODEL = "model.keras"
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Score what the options name, print the report, and write it where they say.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        As `evaluating_arguments.add_arguments` makes it.
+
+    Returns
+    -------
+    int
+        0.
+
+    Raises
+    ------
+    UserError
+        If it cannot be done.
+    """
+    try:
+        return _evaluate(options)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(f"{error.filename or options.run}: {error.strerror or error}") from error
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    run = Path(options.run)
+    model = _model_file(run)
+    out = Path(options.out) if options.out else None
+    if out is not None:
+        former_parts(out)  # before the work, so that it is not done in vain
+    samples = _read(options)
+    if model is None and options.threshold is not None:
+        raise UserError(
+            f"--threshold must be given with a model, found the folder of masks {run}: leave it out"
+        )
+    predictions = find_masks(run, samples) if model is None else Model(model, samples)
+    bar = tqdm(
+        predictions,
+        desc="scoring",
+        unit="image",
+        leave=False,
+        disable=options.json or not sys.stderr.isatty(),
+    )
+    report = score_report(samples, bar, threshold=options.threshold, notes=predictions.notes)
+    written = [] if out is None else report.write(out, _figures(report, samples, predictions))
+    say(report.to_json() if options.json else str(report))
+    if written and not options.json:
+        say(f"\nwritten to {out}: {', '.join(path.name for path in written)}")
+    return 0
+
+
+def _model_file(run: Path) -> Path | None:
+    """The file of a model; None for a folder of predicted masks."""
+    if not run.exists():
+        raise UserError(f"{run}: a model or a folder is expected, found nothing: correct the path")
+    if run.is_dir():
+        return run / MODEL if (run / MODEL).is_file() else None
+    if run.suffix != ".keras":
+        raise UserError(
+            f"{run}: a model saved as a .keras file is expected, found a file of another kind: "
+            "save it with model.save('model.keras'), or name a folder of predicted masks"
+        )
+    return run
+
+
+def _read(options: argparse.Namespace) -> Samples:
+    """The labelled images."""
+    if options.manifest and options.images:
+        raise UserError("IMAGES and --manifest were both given: name the pairs in one way")
+    if not options.manifest and not options.masks:
+        missing = "MASKS is" if options.images else "IMAGES and MASKS are"
+        raise UserError(f"{missing} missing: python -m unet_helpers evaluate RUN IMAGES MASKS")
+    samples = read_folder(
+        options.manifest or options.images,
+        options.masks,
+        class_names=options.classes,
+        mask_values=options.values,
+        ignore_value=options.ignore,
+        colours=dict(options.colours) if options.colours else None,
+        instances=options.instances,
+        pattern=options.pattern,
+        group=options.group,
+    )
+    if options.part:
+        samples = _part(samples, options.part)
+    return samples.binary(options.foreground) if options.foreground else samples
+
+
+def _part(samples: Samples, part: str) -> Samples:
+    chosen = [i for i, record in enumerate(samples.records) if record.split == part]
+    if not chosen:
+        parts = sorted({record.split for record in samples.records if record.split})
+        raise UserError(
+            f"--part must name a split of the images, found {part!r} beside "
+            f"{', '.join(parts) or 'no split at all'}: give the manifest a column 'split'"
+        )
+    return samples[chosen]
+
+
+# --- what comes out -----------------------------------------------------------------------------
+
+
+def _figures(report: ScoreReport, samples: Samples, predictions: Masks | Model) -> dict[str, bytes]:
+    from unet_helpers.views import score_figures
+    from unet_helpers.views.figures import png
+
+    found = {"confusion.png": score_figures.confusion(report)}
+    if report.cases:
+        masks = {index: _mask(predictions[index], report) for index in report.cases.values()}
+        found["cases.png"] = score_figures.cases(report, samples, masks)
+    if report.objects:
+        found["by_size.png"] = score_figures.by_size(report)
+    if report.reliability is not None:
+        found["reliability.png"] = score_figures.reliability(report.reliability)
+    return {name: png(fig) for name, fig in found.items()}
+
+
+def _mask(prediction: NDArray[Any], report: ScoreReport) -> NDArray[Any]:
+    if prediction.ndim == 2:
+        return prediction
+    from unet_helpers.prediction.predict import to_mask  # loads Keras, which masks do not need
+
+    return to_mask(prediction, 0.5 if report.threshold is None else report.threshold)
+
+
+def say(text: str) -> None:
+    """Print, whatever characters names hold and whoever stops reading (``| head``)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # What Python would flush at its end goes nowhere, so that it does not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
