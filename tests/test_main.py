@@ -30,11 +30,13 @@ def test_help_names_the_commands_and_loads_no_tensorflow():
     )
     outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr
-    for command in ("lab", "run", "refresh", "reset", "execute"):
+    for command in ("lab", "run", "refresh", "reset", "execute", "data", "doctor", "evaluate"):
         assert f"\n    {command} " in outcome.stdout
 
 
-@pytest.mark.parametrize("command", ["lab", "run", "refresh", "reset", "execute"])
+@pytest.mark.parametrize(
+    "command", ["lab", "run", "refresh", "reset", "execute", "data", "doctor", "evaluate"]
+)
 def test_the_help_of_each_command_ends_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
