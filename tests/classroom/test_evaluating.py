@@ -261,3 +261,16 @@ def test_help_ends_with_an_example(capsys) -> None:
         main(["evaluate", "--help"])
     assert ended.value.code == 0
     assert "python -m unet_helpers evaluate" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_intervals_say_what_they_take_for_granted(here: Path, capsys) -> None:
+    assert evaluate("predicted images masks --json") == 0
+    assert any("a group of its own" in note for note in document(capsys)["notes"])
+    assert evaluate("predicted images masks --json --group .") == 0
+    assert not any("a group of its own" in note for note in document(capsys)["notes"])
+
+
+def test_a_group_that_fits_no_name_is_an_error(here: Path, capsys) -> None:
+    assert evaluate("predicted images masks --group patient") == 2
+    assert "--group must match the name of every image, found" in capsys.readouterr().err
+    assert evaluate("predicted images masks --group patient|$") == 0

@@ -69,7 +69,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         leave=False,
         disable=options.json or not sys.stderr.isatty(),
     )
-    report = score_report(samples, bar, threshold=options.threshold, notes=predictions.notes)
+    notes = [*predictions.notes, *_ungrouped(options, samples)]
+    report = score_report(samples, bar, threshold=options.threshold, notes=notes)
     written = [] if out is None else report.write(out, _figures(report, samples, predictions))
     say(report.to_json() if options.json else str(report))
     if written and not options.json:
@@ -123,6 +124,16 @@ def _part(samples: Samples, part: str) -> Samples:
             f"{', '.join(parts) or 'no split at all'}: give the manifest a column 'split'"
         )
     return samples[chosen]
+
+
+def _ungrouped(options: argparse.Namespace, samples: Samples) -> list[str]:
+    """Say what an interval takes for granted where nobody told the groups."""
+    if options.group or options.manifest or len(set(samples.groups)) < len(samples):
+        return []
+    return [
+        "each image counts as a group of its own: if several are of one patient or slide, tell "
+        "them apart with --group, or the intervals are too narrow"
+    ]
 
 
 # --- what comes out -----------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def too_few(groups: int, training: str = "the training") -> str:
     """Why so few groups give no interval, and what to do instead."""
     return (
         f"{groups} {'group' if groups == 1 else 'groups'}, at least {FEWEST_GROUPS} are needed; "
-        f"repeat {training} with several seeds and give the spread"
+        f"score more of them, for several seeds tell the luck of {training} only"
     )
 
 

@@ -321,7 +321,7 @@ def reliability(found: Reliability) -> Figure:
     """
     fig = Figure(figsize=(5.2, 5.6), layout="constrained")
     above, below = fig.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    above.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1, label="said as often as true")
+    above.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1, label="perfectly calibrated")
     above.vlines(found.confidence, found.confidence, found.frequency, color=ORANGE, linewidth=2)
     above.plot(found.confidence, found.frequency, "-o", color=BLUE, markersize=5, label="the model")
     above.plot([], [], color=ORANGE, linewidth=2, label="gap")

@@ -87,6 +87,11 @@ def _group(text: str) -> Callable[[str], str]:
 
     def group(name: str) -> str:
         found = pattern.search(name)
-        return name if found is None else found.group(1) if pattern.groups else found.group()
+        if found is None:  # to call such an image a group of its own would hide a typing error
+            raise ValueError(
+                f"--group must match the name of every image, found {name!r} beside {text!r}: "
+                "correct the expression, or append '|$' to leave such names ungrouped"
+            )
+        return (found.group(1) if pattern.groups else found.group()) or name
 
     return group
