@@ -243,8 +243,8 @@ def test_it_reads_as_a_sentence() -> None:
         "≈ 0.938 (95 % interval ≈ 0.921 to ≈ 0.950, 18 groups)"
     )
     assert str(interval(as_scores(random_counts(6)))).endswith(
-        "(no interval: 6 groups, at least 10 are needed; score more of them, for several seeds tell "
-        "the luck of the training only)"
+        "(no interval: 6 groups, at least 10 are needed; score more of them, for several seeds "
+        "tell the luck of the training only)"
     )
 
 
