@@ -235,3 +235,11 @@ def test_a_wrong_mask_is_refused_inside_a_graph_with_and_without_xla(part: str, 
     refused = tf.errors.InvalidArgumentError if not jit else ValueError
     with pytest.raises(refused, match="y_true must hold class ids 0 to 1, found"):
         getattr(model, part)(images, masks, verbose=0)
+
+
+def test_a_bfloat16_prediction_meets_the_threshold_as_it_was_given() -> None:
+    # Rounded to bfloat16, 0.431 is 0.43164: a prediction of just that would not be above it.
+    metric = IoU(threshold=0.431)
+    prediction = keras.ops.cast([[[[0.43164]]]], "bfloat16")
+    metric.update_state([[[[1]]]], prediction)
+    assert float(metric.result()) == 1.0
