@@ -101,14 +101,14 @@ def interval(
     Notes
     -----
     In simulation (benchmarks/coverage.py: IoU 0.6 to 0.95, one or several images a group, sizes
-    and scores skewed) nominal 95 % intervals cover 94 to 95 % on average over the populations, for
-    any number of groups from 5 up, and about 92 % where sizes are very unequal; percentile
-    intervals cover about 87 % with 10 groups. Below 10 groups they are two to three times as wide
-    with 5 groups as with 10, and none are given.
+    and scores skewed) nominal 95 % intervals cover 94 to 95 % on average over nine populations, for
+    any number of groups from 5 up, and 91 to 97 % of each; percentile intervals cover 87 % with 10
+    groups. With 5 groups they are twice as wide as with 10, so below 10 none are given.
 
     No interval knows of failures that the sample lacks. Where a few images in a hundred hold half
-    of all wrong pixels (Otsu's threshold on `nuclei`), pooled scores of 10 or 20 images cover only
-    70 to 77 %, by any method; the mean over images, which no single image rules, covers 89 to 93 %.
+    of all wrong pixels (Otsu's threshold on `nuclei`), those of pooled scores of 10 to 30 images
+    cover only 71 to 81 %, by any method; of the mean over images, which no single image rules, 89
+    to 94 %.
 
     References
     ----------
