@@ -51,6 +51,25 @@ def expected_parameters(
 SIZES = [(3, 1, 4, 1), (1, 3, 5, 2), (2, 1, 8, 4)]
 
 
+@pytest.mark.parametrize(("stem", "classes"), [(2, 1), (4, 3)])
+def test_a_stem_adds_its_two_layers_and_nothing_else(stem: int, classes: int) -> None:
+    model = unet((None, None, 3), classes, filters=4, depth=2, upsampling="transpose", stem=stem)
+    inner = expected_parameters(4, classes, 4, 2, "batch", "transpose") - (4 * classes + classes)
+    around = stem * stem * (3 * 4 + 4 * classes) + 4 + classes
+    assert model.count_params() == inner + around
+    assert size_multiple(model) == stem * 4
+    assert model(noise(2, stem * 4, stem * 12, 3)).shape == (2, stem * 4, stem * 12, classes)
+
+
+def test_a_stem_saves_most_of_the_work() -> None:
+    """Each of the inner layers sees a quarter of the pixels."""
+    plain, folded = (unet((64, 64, 1), filters=4, depth=2, stem=stem) for stem in (1, 2))
+    for layer in plain.layers:
+        if "conv" in layer.name:
+            twin = folded.get_layer(layer.name)
+            assert twin.output.shape[1] * 2 == layer.output.shape[1]
+
+
 @pytest.mark.parametrize(
     ("norm", "upsampling", "channels", "classes", "filters", "depth"),
     [
@@ -183,6 +202,8 @@ def test_a_saved_model_opens_in_plain_keras(tmp_path: Path) -> None:
         ({"filters": 0}, ["filters", "at least 1", "found 0"]),
         ({"depth": 0}, ["depth", "at least 1", "found 0"]),
         ({"depth": -1}, ["depth", "at least 1", "found -1"]),
+        ({"stem": 0}, ["stem", "at least 1", "found 0"]),
+        ({"input_size": (264, 264, 3), "depth": 3, "stem": 2}, ["stem * 2**depth = 16", "found"]),
         ({"norm": "layer"}, ["norm", "'batch', 'group', 'instance', None", "found 'layer'"]),
         ({"norm": "none"}, ["norm", "found 'none'"]),
         ({"upsampling": "cubic"}, ["upsampling", "'nearest', 'bilinear', 'transpose'", "'cubic'"]),
@@ -199,22 +220,23 @@ def test_unfit_arguments_are_told_in_one_sentence(arguments: dict, parts: list[s
 # --- the receptive field ------------------------------------------------------------------------
 
 
-def field_by_trial(depth: int, upsampling: str, width: int) -> tuple[int, int, int]:
+def field_by_trial(depth: int, upsampling: str, width: int, stem: int = 1) -> tuple[int, int, int]:
     """Light up one image column after the other; see which columns of the output change.
 
     All weights are positive and nothing is subtracted, so no influence can cancel another, and
-    on a dark image what an output does not depend on leaves it exactly 0.
+    on a dark image what an output does not depend on leaves its sigmoid at exactly 0.5.
     """
-    model = unet((2**depth, width, 1), filters=1, depth=depth, norm=None, upsampling=upsampling)
+    period = stem * 2**depth
+    shape = {"depth": depth, "upsampling": upsampling, "stem": stem}
+    model = unet((period, width, 1), filters=1, norm=None, **shape)
     for layer in model.layers:
         if layer.weights:
             kernel, bias = layer.get_weights()
             layer.set_weights([np.full_like(kernel, 0.5), np.zeros_like(bias)])
-    before_output = keras.Model(model.input, model.get_layer("output").input)
-    columns = np.eye(width, dtype=np.float32)[:, None, :, None].repeat(2**depth, axis=1)
-    lit = before_output.predict(columns, batch_size=16, verbose=0).max(axis=(1, 3)) > 0
+    columns = np.eye(width, dtype=np.float32)[:, None, :, None].repeat(period, axis=1)
+    lit = model.predict(columns, batch_size=16, verbose=0).max(axis=(1, 3)) > 0.5
     seen = []
-    for pixel in range(width // 2, width // 2 + 2**depth):
+    for pixel in range(width // 2, width // 2 + period):
         sees = np.flatnonzero(lit[:, pixel])
         assert sees[0] > 0 and sees[-1] < width - 1  # the image's border plays no part
         seen.append((sees[-1] - sees[0] + 1, max(pixel - sees[0], sees[-1] - pixel)))
@@ -223,10 +245,13 @@ def field_by_trial(depth: int, upsampling: str, width: int) -> tuple[int, int, i
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
-@pytest.mark.parametrize(("depth", "width"), [(1, 64), (2, 96)])
-def test_the_receptive_field_is_what_a_trial_shows(depth: int, upsampling: str, width: int) -> None:
-    traced = receptive_field(unet((None, None, 1), filters=1, depth=depth, upsampling=upsampling))
-    assert tuple(traced) == field_by_trial(depth, upsampling, width)
+@pytest.mark.parametrize(("depth", "width", "stem"), [(1, 64, 1), (2, 96, 1), (1, 96, 2)])
+def test_the_receptive_field_is_what_a_trial_shows(
+    depth: int, upsampling: str, width: int, stem: int
+) -> None:
+    shape = {"depth": depth, "upsampling": upsampling, "stem": stem}
+    traced = receptive_field(unet((None, None, 1), filters=1, **shape))
+    assert tuple(traced) == field_by_trial(depth, upsampling, width, stem)
 
 
 def test_the_receptive_field_at_depth_4() -> None:

@@ -270,6 +270,9 @@ def field_of_view(model: Any, image: NDArray[Any], row: int, column: int) -> Fig
     return fig
 
 
+_LAST = ("1x1 conv\noutput", "transposed\nconv, output")
+
+
 def architecture(model: Any, size: int = 256) -> Figure:
     """Draw a `unet` model as a U, from its own layers, labelled with its shapes.
 
@@ -286,6 +289,7 @@ def architecture(model: Any, size: int = 256) -> Figure:
         if name.endswith("_relu2")
     }
     depth = sum(name.startswith("down") for name in stages)
+    stem = next((layer.strides[0] for layer in model.layers if layer.name == "stem"), 1)
     fig = Figure(figsize=(max(8.5, 2.7 * (depth + 1)), depth + 1.6), layout="constrained")
     ax = fig.subplots()
     place: dict[str, tuple[float, float]] = {}
@@ -293,12 +297,12 @@ def architecture(model: Any, size: int = 256) -> Figure:
         level = depth if name == "bottom" else int(name.removeprefix("down").removeprefix("up"))
         x = level if name.startswith("down") else 2 * depth - level
         place[name] = (float(x), float(-level))
-        side = size // 2**level
+        side = size // (stem * 2**level)
         _stage(ax, place[name], f"{side} x {side} x {stages[name]}", name)
     _arrows(ax, place, depth)
     ends = (
         (-1.0, 0, "image", model.input_shape),
-        (2 * depth + 1.0, 0, "1x1 conv\noutput", model.output_shape),
+        (2 * depth + 1.0, 0, _LAST[stem > 1], model.output_shape),
     )
     for x, y, name, shape in ends:
         ax.text(
