@@ -1,4 +1,4 @@
-"""The widgets are moved as a learner moves them; the live figure watches a real training."""
+"""The widgets are moved as a learner moves them."""
 
 import base64
 import io
@@ -9,11 +9,10 @@ import pytest
 from builders import blob_samples
 from PIL import Image
 
-from unet_helpers import keras
 from unet_helpers.evaluation.scores import score_images
 from unet_helpers.model.unet import receptive_field, unet
 from unet_helpers.prediction.predict import to_mask
-from unet_helpers.views import figures, widgets
+from unet_helpers.views import widgets
 
 SAMPLES = blob_samples(3)
 PROBABILITIES = [
@@ -103,40 +102,3 @@ def test_the_picture_keeps_its_own_width() -> None:
     panel = widgets.browser(SAMPLES)
     width = int(panel.picture.layout.width.removesuffix("px"))
     assert width == int.from_bytes(panel.picture.value[16:20], "big")
-
-
-class Display:
-    """Stands in for IPython's display and remembers what it was given."""
-
-    def __init__(self) -> None:
-        self.shown: list[figures.Picture] = []
-        self.updates: list[figures.Picture] = []
-
-    def __call__(self, picture: figures.Picture, display_id: bool) -> "Display":
-        assert display_id
-        self.shown.append(picture)
-        return self
-
-    def update(self, picture: figures.Picture) -> None:
-        self.updates.append(picture)
-
-
-def test_the_live_figure_is_shown_once_and_then_updated(monkeypatch: pytest.MonkeyPatch) -> None:
-    display = Display()
-    monkeypatch.setattr(widgets, "display", display)
-    keras.utils.set_random_seed(0)
-    model, live = unet((32, 32, 3), filters=2, depth=1), widgets.LiveFigure(SAMPLES[0])
-    model.compile("sgd", "binary_crossentropy", run_eagerly=True)
-    images, masks = SAMPLES.stack()
-    settings = {"validation_data": (images, masks), "verbose": 0, "callbacks": [live]}
-    history = model.fit(images, masks, epochs=2, **settings).history
-    assert (len(display.shown), len(display.updates)) == (1, 1)
-    assert live.history == history
-    assert display.shown[0].png != display.updates[0].png
-    assert "loss" in display.shown[0].alt
-    left, right = live._draw().axes
-    assert [line.get_label() for line in left.lines] == ["training", "validation"]
-    np.testing.assert_allclose(left.lines[1].get_ydata(), history["val_loss"])
-    assert right.get_title() == "image 0, after epoch 2"
-    model.fit(images, masks, epochs=1, **settings)
-    assert (len(display.shown), len(display.updates)) == (2, 1)
