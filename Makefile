@@ -56,8 +56,8 @@ notebooks: $(DEV)
 
 peers: $(PEERS) ## add the libraries that scores and speed are compared with (gigabytes)
 
-bench: $(DEV) ## run every script in benchmarks/
-	@for script in $(wildcard benchmarks/[!_]*.py); do \
+bench: $(PEERS) ## run the scripts in benchmarks/, for hours (ONLY=time_to_quality)
+	@for script in $(wildcard benchmarks/$(or $(ONLY),[!_]*).py); do \
 		echo "$$script"; $(PY) "$$script" || exit 1; \
 	done
 

@@ -17,9 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from skimage.color import rgb2hsv
-from skimage.filters import threshold_otsu
+from _baselines import otsu
 
 from unet_helpers import (
     BceDice,
@@ -56,24 +54,6 @@ def train(part: Samples, steps: int, seed: int) -> tuple[Any, float]:
     return model, time.perf_counter() - start
 
 
-def otsu(train_part: Samples, test: Samples) -> float:
-    """Pooled IoU of Otsu's threshold, with the channel and polarity that suit `train_part` best."""
-
-    def masks(part: Samples, channel: int, bright: bool) -> list[np.ndarray]:
-        found = []
-        for sample in part:
-            image = sample.image
-            planes = image if image.shape[-1] == 1 else np.dstack([image, rgb2hsv(image)])
-            plane = planes[..., channel]
-            found.append(((plane > threshold_otsu(plane)) == bright).astype(np.uint8))
-        return found
-
-    channels = 1 if test[0].image.shape[-1] == 1 else 6
-    options = [(channel, bright) for channel in range(channels) for bright in (True, False)]
-    best = max(options, key=lambda o: score_images(train_part, masks(train_part, *o)).iou())
-    return score_images(test, masks(test, *best)).iou()
-
-
 def measure(dataset: str, steps: int, seeds: int) -> dict[str, Any]:
     """One task: train with several seeds, score on the test images."""
     train_part, val, test = load(dataset).binary().split()
@@ -90,7 +70,7 @@ def measure(dataset: str, steps: int, seeds: int) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "steps": steps,
-        "otsu_iou": otsu(train_part, test),
+        "otsu_iou": otsu(train_part, test).iou(),
         "runs": runs,
     }
 
