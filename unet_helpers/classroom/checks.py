@@ -19,8 +19,8 @@ from unet_helpers.data.samples import Samples
 UNTOUCHED = "Not attempted yet: replace the dots in the cell above, run it, then run this cell."
 
 
-def _verdict(attempt: Callable[[], str | None]) -> None:
-    """Print what `attempt` finds wrong, "Correct." if nothing, or how the answer fails to run."""
+def _verdict(attempt: Callable[[], str | None], right: str = "Correct.") -> None:
+    """Print what `attempt` finds wrong, `right` if nothing, or how the answer fails to run."""
     try:
         fault = attempt()
     except Exception as error:  # whatever the learner's code raises is a hint, not a crash
@@ -28,7 +28,7 @@ def _verdict(attempt: Callable[[], str | None]) -> None:
     if fault == UNTOUCHED:
         print(UNTOUCHED)
     else:
-        print("Correct." if fault is None else f"Not yet: {fault}")
+        print(right if fault is None else f"Not yet: {fault}")
 
 
 def _no_answer(answer: Any) -> str | None:
