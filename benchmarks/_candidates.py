@@ -12,7 +12,19 @@ import numpy as np
 from _watch import Watch
 from numpy.typing import NDArray
 
-from unet_helpers import BceDice, Samples, batches, fast_precision, keras
+from unet_helpers import (
+    BceDice,
+    Focal,
+    Meet,
+    Samples,
+    SoftDice,
+    Tversky,
+    WeightedCrossentropy,
+    batches,
+    fast_precision,
+    keras,
+    weighted,
+)
 
 layers = keras.layers
 
@@ -37,11 +49,15 @@ class Recipe:
         ``steps_per_execution``.
     schedule : {"cosine", "one-cycle", "constant"}
         Over the planned time, so that it ends when the clock does.
+    meet : float
+        Share of the crops that are centred on foreground.
+    border : bool
+        Whether pixels between close objects weigh more, as in the paper.
     """
 
-    filters: int = 8
-    depth: int = 3
-    stem: int = 1
+    filters: int = 16
+    depth: int = 2
+    stem: int = 4
     norm: str = "batch"
     per_block: int = 2
     conv: str = "full"
@@ -53,7 +69,7 @@ class Recipe:
     loss: str = "bce_dice"
     optimiser: str = "adamw"
     schedule: str = "cosine"
-    peak: float = 3e-3
+    peak: float = 6e-3
     warmup: float = 0.1
     xla: bool = False
     precision: str = "auto"
@@ -61,6 +77,8 @@ class Recipe:
     chunk: int = 1
     fixed_size: bool = False
     colour: float = 0.05
+    meet: float = 0.0
+    border: bool = False
 
 
 def build(recipe: Recipe, channels: int) -> keras.Model:
@@ -142,19 +160,17 @@ class Fused(keras.layers.Layer):
 
 
 def loss_of(name: str) -> Any:
-    """A loss by name: those of Keras, and the package's own."""
-    stock: dict[str, Any] = {
-        "bce": keras.losses.BinaryCrossentropy,
-        "dice": keras.losses.Dice,
-        "focal": keras.losses.BinaryFocalCrossentropy,
-        "tversky": keras.losses.Tversky,
+    """A loss by name; one of the package's own, or Keras' cross-entropy."""
+    if name == "bce":
+        return keras.losses.BinaryCrossentropy()
+    kinds = {
         "bce_dice": BceDice,
+        "dice": SoftDice,
+        "focal": Focal,
+        "tversky": Tversky,
+        "weighted": WeightedCrossentropy,
     }
-    if name in stock:
-        return stock[name]()
-    import importlib
-
-    return getattr(importlib.import_module("unet_helpers.training.losses"), name)()
+    return kinds[name]()
 
 
 def optimiser_of(recipe: Recipe) -> keras.optimizers.Optimizer:
@@ -222,7 +238,10 @@ def train_for(
         steps_per_execution=recipe.chunk,
     )
     settings = {"size": recipe.patch, "batch_size": recipe.batch, "seed": seed}
-    stream = batches(samples, colour=recipe.colour, **settings)
+    meet = Meet({samples.class_names[1]: recipe.meet}) if recipe.meet else None
+    stream = batches(samples, colour=recipe.colour, meet=meet, **settings)
+    if recipe.border:
+        stream = weighted(stream)
 
     def probability(image: NDArray[np.float32]) -> NDArray[np.float32]:
         unit = recipe.stem * 2**recipe.depth

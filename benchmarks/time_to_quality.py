@@ -7,8 +7,8 @@ The clock covers building, tracing and training; imports and scoring are left ou
 train, 24 to 29 test, whole (512 x 512), pooled Dice of the membrane at threshold 0.5, read every
 few seconds of training. Every training has a process of its own, one at a time, and the recipes
 take turns. A recipe that does not get there within the cap counts as the cap and more ("> 600").
-The common recipe of tutorials is only run for two epochs (or to the cap, half of it below 600 s),
-with one seed; how long its 50 epochs would take is extrapolated from its steps.
+The common recipe of tutorials is only run for two epochs, with one seed; how long its 50 epochs
+would take is extrapolated from its steps. `--resume` keeps what an earlier call has stored.
 
 The second table, `marks`, gives the best Dice and V_rand after these minutes, with one seed: the
 best peer in one long training, ours in one training for each of the minutes, since it plans for its
@@ -220,38 +220,57 @@ def store(name: str, runs: list[dict[str, Any]], **more: Any) -> None:
 
 
 def cap_of(name: str, cap: float) -> float:
-    """Seconds after which a recipe is given up; extrapolation needs no more than a few minutes."""
-    return cap / 2 if name == "common" and cap < 600 else cap
+    """Seconds after which a recipe is given up; the common one is only run for its two epochs."""
+    return max(cap, 1800) if name == "common" else cap
+
+
+def turns(options: argparse.Namespace, peers: list[str]) -> list[tuple[str, int]]:
+    """Which training comes after which: ours and the first peer in turns, then the others."""
+    seeds = range(options.seeds)
+    first = [(name, seed) for seed in seeds for name in ("ours", *peers[:1])]
+    rest = [(name, seed) for seed in seeds for name in peers[1:] if name != "common" or not seed]
+    return first + rest
+
+
+def stored_runs(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What an interrupted call has measured, if it is to go on."""
+    path = RESULTS / f"{name}.json"
+    if not options.resume or not path.exists():
+        return []
+    return [run for run in json.loads(path.read_text())["runs"] if "failed" not in run]
 
 
 def race(options: argparse.Namespace, peers: list[str]) -> None:
     """First table: the recipes in turns, seed by seed."""
-    runs: list[dict[str, Any]] = []
+    runs = stored_runs("time_to_quality", options)
+    done = {(run["recipe"], run["seed"]) for run in runs}
     start = time.perf_counter()
-    for seed in range(options.seeds):
-        for name in ("ours", *peers):
-            if name == "common" and seed:
-                continue
-            if time.perf_counter() - start > options.budget * 60:
-                print(f"seed {seed} {name}: left out, the budget is spent", flush=True)
-                continue
-            cap = cap_of(name, options.cap)
-            runs.append(run(name, seed, "--cap", cap, "--plan", options.plan, "--marks"))
-            said = runs[-1].get("failed") or (
-                f"reached {runs[-1]['reached_after']}, best {runs[-1]['best_dice']}"
-            )
-            print(f"seed {seed} {name:<10} {said}", flush=True)
-            table = storable(summary(runs, options.cap))
-            store("time_to_quality", runs, cap=options.cap, plan=options.plan, table=table)
+    for name, seed in turns(options, peers):
+        if (name, seed) in done:
+            continue
+        if time.perf_counter() - start > options.budget * 60:
+            print(f"seed {seed} {name}: left out, the budget is spent", flush=True)
+            continue
+        cap = cap_of(name, options.cap)
+        runs.append(run(name, seed, "--cap", cap, "--plan", options.plan, "--marks"))
+        said = runs[-1].get("failed") or (
+            f"reached {runs[-1]['reached_after']}, best {runs[-1]['best_dice']}"
+        )
+        print(f"seed {seed} {name:<10} {said}", flush=True)
+        table = storable(summary(runs, options.cap))
+        store("time_to_quality", runs, cap=options.cap, plan=options.plan, table=table)
     print(markdown(summary(runs, options.cap), options.cap))
 
 
 def at_marks(options: argparse.Namespace, peers: list[str]) -> None:
     """Second table: one seed, fixed times."""
-    runs: list[dict[str, Any]] = []
+    runs = stored_runs("time_to_quality_marks", options)
+    done = {(run["recipe"], run.get("plan")) for run in runs}
     for name in ("ours", *peers):
         for minutes in [[m] for m in options.marks] if name == "ours" else [options.marks]:
             plan = max(minutes) * 60
+            if (name, plan if name == "ours" else None) in done:
+                continue
             found = run(name, 0, "--cap", plan, "--plan", plan, "--marks", *minutes)
             runs.append({**found, "plan": plan} if name == "ours" else found)
             print(f"{name} {minutes} {found.get('failed') or found['best_dice']}", flush=True)
@@ -267,6 +286,7 @@ def main() -> None:
     parser.add_argument("--cap", type=float, default=600, help="seconds of training")
     parser.add_argument("--plan", type=float, default=30, help="seconds that ours plans for")
     parser.add_argument("--budget", type=float, default=1e9, help="minutes; no training after")
+    parser.add_argument("--resume", action="store_true", help="keep what is stored, add the rest")
     parser.add_argument("--peers", nargs="*", default=["monai", "keras_unet", "common"])
     parser.add_argument("--tables", nargs="+", default=["race", "marks"], choices=["race", "marks"])
     parser.add_argument("--marks", nargs="*", type=float, default=[1, 3, 10], help="minutes")

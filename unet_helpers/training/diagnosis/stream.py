@@ -95,7 +95,7 @@ def shown(data: Any, argument: str, model: keras.Model | None = None, most: int 
             f"{argument} must be something that can be begun anew, found {type(data).__name__}, "
             "whose batches would be lost to the training: give the data set that makes it"
         )
-    if not isinstance(data, Iterable):
+    if isinstance(data, str) or not isinstance(data, Iterable):
         raise ValueError(
             f"{argument} must be (images, masks), Samples or a stream of batches, found "
             f"{type(data).__name__}: give what you give to fit"
