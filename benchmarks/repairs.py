@@ -1,17 +1,23 @@
 """From the common recipe to ours, one change at a time: what does each of them bring?
 
-    python benchmarks/repairs.py [--dataset cells] [--seeds 3]
+    python benchmarks/repairs.py [--dataset cells] [--seeds 4] [--steps 200] [--out FILE]
 
-Every variant has 8 filters and sees the same number of pixels. Each seed goes through all of them,
-so that they are compared side by side. Writes one JSON file to benchmarks/results/, which
-notebook 03 shows. Takes about three minutes a seed; not run by the tests.
+Every variant has 8 filters and sees the same number of pixels; only the last one takes twice as
+many steps, which is what its stem saves. Each seed goes through all of them, so that each change is
+a paired comparison: the same seed with it and without. Seconds are those of the processor, all
+cores added up, tracing included and validation not: they hardly depend on what else the machine
+does. Writes one JSON file to benchmarks/results/, which notebook 03 shows. Takes about three
+minutes a seed; not run by the tests.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import statistics
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +31,12 @@ from unet_helpers import (
     load,
     predict_samples,
     score_images,
+    spread,
     to_mask,
     unet,
 )
 
-STEPS, CROP, WHOLE, BATCH = 300, 128, 256, 8
+STEPS, CROP, WHOLE, BATCH = 200, 128, 256, 8
 
 # Each variant keeps the changes of those above it.
 VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -38,62 +45,106 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("+ batch normalisation", {"norm": "batch"}),
     ("+ Dice in the loss", {"dice": True}),
     ("+ rising, falling rate", {"schedule": True}),
-    ("+ shallower, learned up-sampling", {"shape": True}),
+    ("+ shallower, learned up-sampling", {"depth": 3, "upsampling": "transpose"}),
+    ("+ stem", {"stem": 2}),
+    ("+ twice the steps", {"times": 2}),
 )
+NET = ("norm", "depth", "upsampling", "stem")
 
 
-def train(part: Samples, seed: int, change: dict[str, Any]) -> Any:
-    """Train one variant and return its model."""
+def train(part: Samples, seed: int, steps: int, change: Mapping[str, Any]) -> tuple[Any, float]:
+    """Train one variant; give its model, and the processor seconds it took."""
     keras.utils.set_random_seed(seed)
-    shape = {"depth": 3, "upsampling": "transpose"} if change.get("shape") else {"depth": 4}
-    channels = part[0].image.shape[-1]
-    model = unet((None, None, channels), filters=8, norm=change.get("norm"), **shape)
+    whole, steps = part.stack(WHOLE), steps * change.get("times", 1)
+    start = time.process_time()
+    shape = {"norm": None, **{name: change[name] for name in NET if name in change}}
+    model = unet((None, None, part[0].image.shape[-1]), filters=8, **shape)
     model.compile(
-        optimizer=adamw(STEPS) if change.get("schedule") else "adam",
+        optimizer=adamw(steps) if change.get("schedule") else "adam",
         loss=BceDice() if change.get("dice") else "binary_crossentropy",
     )
     if change.get("crops"):
         stream = batches(part, size=CROP, batch_size=BATCH, seed=seed, colour=0.05)
-        model.fit(stream, steps_per_epoch=STEPS, shuffle=False, verbose=0)
+        model.fit(stream, steps_per_epoch=steps, shuffle=False, verbose=0)
     else:
-        epochs = round(STEPS * BATCH * CROP**2 / (len(part) * WHOLE**2))
-        model.fit(*part.stack(WHOLE), batch_size=BATCH, epochs=epochs, verbose=0)
-    return model
+        epochs = max(1, round(steps * BATCH * CROP**2 / (len(part) * WHOLE**2)))
+        model.fit(*whole, batch_size=BATCH, epochs=epochs, verbose=0)
+    return model, time.process_time() - start
 
 
-def measure(dataset: str, seeds: int) -> dict[str, Any]:
-    """Validation scores of every variant and seed."""
-    train_part, val, _ = load(dataset).binary().split()
+def interval(values: Sequence[float]) -> list[float] | None:
+    """Ends of the 95 % interval of the mean over seeds; None for fewer than 3."""
+    found = spread(values)
+    return None if len(values) < 3 else [round(found.low, 4), round(found.high, 4)]
+
+
+def summary(scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """Medians and intervals, of each variant and of each step to it from the one above.
+
+    Examples
+    --------
+    >>> summary({"a": [0.1, 0.2, 0.3], "b": [0.2, 0.4, 0.6]})["gain"]["b"]
+    {'values': [0.1, 0.2, 0.3], 'median': 0.2, 'interval': [-0.0484, 0.4484]}
+    """
+    names = list(scores)
+    gains = {
+        name: [round(new - old, 4) for new, old in zip(scores[name], scores[before], strict=True)]
+        for before, name in itertools.pairwise(names)
+    }
+    return {
+        "median": {name: round(statistics.median(values), 4) for name, values in scores.items()},
+        "interval": {name: interval(values) for name, values in scores.items()},
+        "gain": {
+            name: {
+                "values": values,
+                "median": round(statistics.median(values), 4),
+                "interval": interval(values),
+            }
+            for name, values in gains.items()
+        },
+    }
+
+
+def measure(dataset: str, seeds: int, steps: int) -> dict[str, Any]:
+    """Validation scores and seconds of every variant and seed."""
+    part, val, _ = load(dataset).binary().split()
     scores: dict[str, list[float]] = {name: [] for name, _ in VARIANTS}
+    seconds: dict[str, list[float]] = {name: [] for name, _ in VARIANTS}
     for seed in range(seeds):
         change: dict[str, Any] = {}
         for name, more in VARIANTS:
             change = {**change, **more}
-            model = train(train_part, seed, change)
+            model, took = train(part, seed, steps, change)
             masks = [to_mask(p) for p in predict_samples(model, val)]
             scores[name].append(round(score_images(val, masks).iou(), 4))
-            print(f"seed {seed} {name:<34} IoU {scores[name][-1]:.3f}", flush=True)
+            seconds[name].append(round(took, 1))
+            print(f"seed {seed} {name:<34} IoU {scores[name][-1]:.3f} {took:5.0f} s", flush=True)
+            keras.backend.clear_session()
     return {
         "dataset": dataset,
-        "steps": STEPS,
+        "steps": steps,
         "precision": fast_precision(),
         "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
         "val_iou": scores,
-        "median": {name: statistics.median(values) for name, values in scores.items()},
+        "seconds": seconds,
+        **summary(scores),
     }
 
 
 def main() -> None:
     """Measure and store."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="cells")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     keras.config.set_dtype_policy(fast_precision())
-    result = measure(arguments.dataset, arguments.seeds)
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / f"repairs_{arguments.dataset}.json").write_text(json.dumps(result, indent=1) + "\n")
+    result = measure(arguments.dataset, arguments.seeds, arguments.steps)
+    results = Path(__file__).parent / "results"
+    target = arguments.out or results / f"repairs_{arguments.dataset}.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
