@@ -2,8 +2,8 @@
 
     python benchmarks/repairs.py [--dataset cells] [--seeds 4] [--steps 200] [--out FILE]
 
-Every variant has 8 filters and sees the same number of pixels; only the last one takes twice as
-many steps, which is what its stem saves. Each seed goes through all of them, so that each change is
+Every variant has 8 filters and sees the same number of pixels, save for the last two: the stem folds
+4 x 4 pixels into one, and what that saves is spent on twice the filters and then twice the steps. Each seed goes through all of them, so that each change is
 a paired comparison: the same seed with it and without. Seconds are those of the processor, all
 cores added up, tracing included and validation not: they hardly depend on what else the machine
 does. Writes one JSON file to benchmarks/results/, which notebook 03 shows. Takes about three
@@ -46,10 +46,10 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("+ Dice in the loss", {"dice": True}),
     ("+ rising, falling rate", {"schedule": True}),
     ("+ shallower, learned up-sampling", {"depth": 3, "upsampling": "transpose"}),
-    ("+ stem", {"stem": 2}),
+    ("+ stem, twice the filters", {"stem": 4, "depth": 2, "filters": 16}),
     ("+ twice the steps", {"times": 2}),
 )
-NET = ("norm", "depth", "upsampling", "stem")
+NET = ("norm", "depth", "upsampling", "stem", "filters")
 
 
 def train(part: Samples, seed: int, steps: int, change: Mapping[str, Any]) -> tuple[Any, float]:
@@ -57,8 +57,8 @@ def train(part: Samples, seed: int, steps: int, change: Mapping[str, Any]) -> tu
     keras.utils.set_random_seed(seed)
     whole, steps = part.stack(WHOLE), steps * change.get("times", 1)
     start = time.process_time()
-    shape = {"norm": None, **{name: change[name] for name in NET if name in change}}
-    model = unet((None, None, part[0].image.shape[-1]), filters=8, **shape)
+    shape = {"norm": None, "filters": 8, **{name: change[name] for name in NET if name in change}}
+    model = unet((None, None, part[0].image.shape[-1]), **shape)
     model.compile(
         optimizer=adamw(steps) if change.get("schedule") else "adam",
         loss=BceDice() if change.get("dice") else "binary_crossentropy",
