@@ -2,12 +2,13 @@
 
     python benchmarks/repairs.py [--dataset cells] [--seeds 4] [--steps 200] [--out FILE]
 
-Every variant has 8 filters and sees the same number of pixels, save for the last two: the stem folds
-4 x 4 pixels into one, and what that saves is spent on twice the filters and then twice the steps. Each seed goes through all of them, so that each change is
-a paired comparison: the same seed with it and without. Seconds are those of the processor, all
-cores added up, tracing included and validation not: they hardly depend on what else the machine
-does. Writes one JSON file to benchmarks/results/, which notebook 03 shows. Takes about three
-minutes a seed; not run by the tests.
+Every variant has 8 filters and sees the same number of pixels, save for the last two: a stem folds
+4 x 4 pixels into one, and what that saves is spent on twice the filters and then twice the steps.
+Each seed goes through all of them, so that each change is a paired comparison: the same seed with
+it and without. Seconds are those of the processor, all cores added up, tracing included and
+validation not: they hardly depend on what else the machine does. Writes one JSON file to
+benchmarks/results/, which notebook 03 shows. Takes three to five minutes a seed; not run by the
+tests.
 """
 
 import argparse

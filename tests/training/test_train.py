@@ -288,7 +288,7 @@ def test_minutes_become_steps_once(
     by_steps = small_train(steps=6)
     assert weights(second.model) == weights(by_steps.model)
     assert second.history == by_steps.history
-    assert "0.05 minutes are about 6 steps here" in capsys.readouterr().out
+    assert "0.05 minutes: about 6 steps here" in capsys.readouterr().out
 
 
 def test_a_minute_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

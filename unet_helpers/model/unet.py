@@ -47,8 +47,8 @@ def unet(
         Share of activations dropped at the bottom of the U while training.
     stem : int
         Above 1, a first, strided convolution folds so many pixels a side into one, and the output
-        layer, a transposed one, unfolds them: a U-Net on a quarter of the pixels for 2. Nearly
-        all of the work is done at full size, so this is what makes training fast.
+        layer, a transposed one, unfolds them: a U-Net on a quarter of the pixels for 2, on a
+        sixteenth for 4. Nearly all of the work is done at full size, so training gets fast.
 
     Returns
     -------

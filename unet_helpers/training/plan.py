@@ -27,8 +27,10 @@ def check_arguments(
         raise ValueError(
             f"minutes or steps must be given, found both, {minutes} and {steps}: leave one out"
         )
-    if minutes is not None and not 0 < minutes < float("inf"):
-        raise ValueError(f"minutes must be above 0, found {minutes}: 1 is a start")
+    if minutes is not None and not (
+        isinstance(minutes, (int, float)) and 0 < minutes < float("inf")
+    ):
+        raise ValueError(f"minutes must be a number above 0, found {minutes!r}: 1 is a start")
     if steps is not None and (not isinstance(steps, int) or steps < 2):
         raise ValueError(f"steps must be a whole number from 2, found {steps!r}: 300 is a start")
     if rounds is not None and (not isinstance(rounds, int) or rounds < 1):
@@ -41,6 +43,37 @@ def check_arguments(
         )
 
 
+def check_size(recipe: Mapping[str, Any]) -> None:
+    """Refuse crops that the net cannot halve as often as it wants to.
+
+    Raises
+    ------
+    ValueError
+        If stem * 2**depth does not divide the size.
+    """
+    multiple = recipe["stem"] * 2 ** recipe["depth"]
+    size = recipe["size"]
+    if not isinstance(size, int) or size < 1 or size % multiple:
+        near = max(round(size / multiple), 1) * multiple if isinstance(size, int) else 128
+        raise ValueError(
+            f"size must be a multiple of stem * 2**depth = {multiple}, found {size!r}: take {near}"
+        )
+
+
+def _check_samples(name: str, given: object) -> None:
+    if isinstance(given, Samples):
+        return
+    if isinstance(given, (str, Path)):
+        raise ValueError(
+            f"{name} must be Samples, found the path {str(given)!r}: read images with "
+            "read_folder(...) or load(...), and name the run's own folder as folder=..."
+        )
+    raise ValueError(
+        f"{name} must be Samples, found {type(given).__name__}: make some with load(...) or "
+        "read_folder(...)"
+    )
+
+
 def parts(samples: Samples, val: Samples | None) -> tuple[Samples, Samples]:
     """Training and validation images; the whole set is split as the notebooks split it.
 
@@ -49,6 +82,7 @@ def parts(samples: Samples, val: Samples | None) -> tuple[Samples, Samples]:
     ValueError
         If one is empty, their classes differ, or only one part of a split set is given.
     """
+    _check_samples("samples", samples)
     if val is None:
         if samples.part is not None:
             raise ValueError(
@@ -56,6 +90,7 @@ def parts(samples: Samples, val: Samples | None) -> tuple[Samples, Samples]:
                 f"{samples.part} part of {samples.name!r}: give both parts, or the whole set"
             )
         samples, val, _ = samples.split()
+    _check_samples("val", val)
     for name, part in (("samples", samples), ("val", val)):
         if not len(part):
             raise ValueError(f"{name} must hold at least one image, found none: check the split")

@@ -15,7 +15,13 @@ from unet_helpers.evaluation.scores import score_images
 from unet_helpers.model.unet import unet
 from unet_helpers.training import budget
 from unet_helpers.training.checkpoint import KeepTraining, not_written
-from unet_helpers.training.plan import check_arguments, earlier_record, make_plan, parts
+from unet_helpers.training.plan import (
+    check_arguments,
+    check_size,
+    earlier_record,
+    make_plan,
+    parts,
+)
 from unet_helpers.training.recipe import BceDice, fast_precision
 from unet_helpers.training.run_log import tensorboard_log
 from unet_helpers.training.run_record import (
@@ -96,9 +102,10 @@ def train(
     tensorboard : path-like, optional
         Folder for a TensorBoard log, if that package is installed.
     **recipe
-        ``filters``, ``depth``, ``upsampling``, ``norm``, ``dropout`` and ``stem`` of `unet`;
-        ``peak`` of `adamw`; ``size``, ``batch_size``, ``colour``, ``augment``, ``meet`` and
-        ``reuse`` of `batches`.
+        ``filters`` (16), ``depth`` (2), ``stem`` (4), ``upsampling`` ("transpose"), ``norm``
+        ("batch") and ``dropout`` (0) of `unet`; ``peak`` (0.006) of `adamw`; ``size`` (128, a
+        multiple of stem * 2**depth), ``batch_size`` (8), ``colour`` (0.05), ``augment`` (True),
+        ``meet`` (None) and ``reuse`` (1) of `batches`.
 
     Returns
     -------
@@ -132,6 +139,7 @@ def train(
     precision = precision or fast_precision()
     asked = {**({"minutes": minutes} if steps is None else {"steps": steps}), "rounds": rounds}
     chosen = {**RECIPE, **recipe}
+    check_size(chosen)
     plan = make_plan(train_part, val_part, chosen, asked, seed=seed, precision=precision)
     with contextlib.ExitStack() as stack:
         place = Path(folder) if folder is not None else None
@@ -227,7 +235,7 @@ class _Trainer:
 
         minutes = self.plan["asked"]["minutes"]
         steps = budget.steps_in(60 * minutes, self.model, fit, self.validate.score, self.began)
-        print(f"{minutes:g} minutes are about {steps} steps here")
+        print(f"{minutes:g} minute{'s' * (minutes != 1)}: about {steps} steps here")
         return steps
 
     def cut(self, steps: int) -> tuple[int, int]:

@@ -121,7 +121,7 @@ def read_setup(model: keras.Model) -> Setup:
     if not getattr(model, "compiled", False) or model.optimizer is None:
         raise ValueError(
             "model must be compiled, found one without a loss: call model.compile(...) as you "
-            "do before fit"
+            "do before fit; for a model from train(), model.compile('adam', BceDice())"
         )
     if isinstance(model.loss, (list, tuple, dict)) or model.loss is None:
         raise ValueError(
