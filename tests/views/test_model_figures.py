@@ -28,6 +28,26 @@ def sample() -> Sample:
     return Sample(image=image, mask=mask, instances=None, name="one", group="one")
 
 
+# --- what shrinking costs -----------------------------------------------------------------------
+
+
+def test_each_size_has_a_bar_for_each_score() -> None:
+    scores = {"IoU": {"1/2": 0.9, "1/4": 0.8}, "boundary IoU": {"1/2": 0.6, "1/4": 0.25}}
+    fig = model_figures.by_size(scores)
+    (ax,) = fig.axes
+    heights = [[bar.get_height() for bar in group] for group in ax.containers]
+    assert heights == [[0.9, 0.8], [0.6, 0.25]]
+    assert [text.get_text() for text in ax.texts] == ["0.90", "0.80", "0.60", "0.25"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1/2", "1/4"]
+    first, second = ([bar.get_x() for bar in group] for group in ax.containers)
+    assert all(a < b for a, b in zip(first, second, strict=True))  # side by side
+    hatches = {bar.get_hatch() for group in ax.containers for bar in group}
+    assert len(hatches) == 2  # told apart without colour
+    assert ax.get_xlabel() == "mask shrunk to"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(scores)
+    assert renders(fig)
+
+
 # --- with and without bridges -------------------------------------------------------------------
 
 
@@ -91,7 +111,7 @@ def test_influence_is_shown_relative_to_the_largest_and_nothing_where_there_is_n
     strength[18:23, 20:27] = 4.0
     strength[20, 23] = 8.0
     fig = model_figures.influence(
-        sample().image, strength, (20, 23), (5, 35, 8, 38), (15, 25, 18, 28)
+        sample().image, strength, (20, 23), (5, 35, 8, 38), (15, 25, 18, 28), 0.95
     )
     shown = fig.axes[1].images[0].get_array()
     assert shown[20, 23] == 1 and shown[18, 20] == 0.5
@@ -102,7 +122,8 @@ def test_influence_is_shown_relative_to_the_largest_and_nothing_where_there_is_n
         assert [tuple(line.get_xydata()[0]) for line in ax.lines] == [(23, 20)]
         low, high = ax.get_xlim()
         assert low < 8 and high > 38  # both squares are in the picture
-    assert len(fig.legends[0].get_texts()) == 2
+    named = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert named == ["what it can see", "where 95 % of the influence comes from"]
     assert renders(fig)
 
 
@@ -127,4 +148,12 @@ def test_the_curve_is_the_mean_at_each_distance() -> None:
     np.testing.assert_allclose(curve.get_xydata(), [(0, 0.5), (1, 0.1)])
     assert list(line.get_xdata()) == [2, 2]
     assert np.ma.getmaskarray(fig.axes[0].images[0].get_array()).sum() == 16
+    frames = {(p.get_xy(), p.get_width(), p.get_height()) for p in fig.axes[0].patches[1:]}
+    assert frames == {((1.5, 1.5), 4, 4)}  # the four pixels whose distance is at least 2
+    assert "less than 0.0001" in fig.axes[0].get_title()
     assert renders(fig)
+
+
+def test_where_the_zeros_reach_everything_there_is_no_square() -> None:
+    fig = model_figures.border_effect(np.full((8, 8), 0.5), reach=4)
+    assert len(fig.axes[0].patches) == 1  # the map's own frame

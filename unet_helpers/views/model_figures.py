@@ -1,4 +1,4 @@
-"""Figures of notebook 02: with and without bridges, what a pixel listens to, what a border does."""
+"""Figures of notebook 02: what shrinking costs, bridges, what a pixel sees, what a border does."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +16,40 @@ from unet_helpers.views import figures
 
 Square = tuple[int, int, int, int]  # first and last row, first and last column
 FLOOR = 1e-4  # of the largest value: below it a logarithmic scale shows nothing
+
+
+def by_size(scores: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Scores of a mask that was shrunk and enlarged again: a group of bars for each size.
+
+    Parameters
+    ----------
+    scores : dict of str to dict of str to float
+        For each score its values, 0 to 1, by the size to which the mask was shrunk, such as "1/8";
+        every score has the same sizes.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel; a number stands on each bar.
+    """
+    fig = Figure(figsize=(7.5, 3.2), layout="constrained")
+    ax = fig.subplots()
+    sizes = list(next(iter(scores.values())))
+    at, width = np.arange(len(sizes)), 0.8 / len(scores)
+    looks = ((figures.BLUE, ""), (figures.ORANGE, "///"))
+    for place, (name, values) in enumerate(scores.items()):
+        colour, hatch = looks[place % len(looks)]
+        x = at + (place - (len(scores) - 1) / 2) * width
+        heights = [values[size] for size in sizes]
+        look = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+        drawn = ax.bar(x, heights, 0.94 * width, label=name, **look)
+        ax.bar_label(drawn, fmt="{:.2f}", padding=2, fontsize=9)
+    ax.set_xticks(at, sizes)
+    ax.set(xlabel="mask shrunk to", ylabel="agreement with the original", ylim=(0, 1.1))
+    ax.set_yticks(np.linspace(0, 1, 6))
+    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.spines[["top", "right"]].set_visible(False)
+    return fig
 
 
 def compared(sample: Sample, masks: Mapping[str, NDArray[Any]], zoom: int = 72) -> Figure:
@@ -107,6 +141,7 @@ def influence(
     pixel: tuple[int, int],
     can_see: Square,
     listens_to: Square,
+    share: float,
 ) -> Figure:
     """An image, and beside it how strongly each of its pixels moves one output pixel.
 
@@ -121,6 +156,8 @@ def influence(
     can_see, listens_to : tuple of int
         First and last row, first and last column of two squares: the theoretical field, dashed,
         and the part that matters, solid.
+    share : float
+        How much of the influence comes from the solid square, 0 to 1: for the legend.
 
     Returns
     -------
@@ -129,8 +166,8 @@ def influence(
     """
     fig, panels = figures.grid(1, 2, cell=4.0)
     figures.draw_image(panels[0, 0], image, "the image")
-    share = np.ma.masked_less(strength / strength.max(), FLOOR)
-    drawn = panels[0, 1].imshow(share, cmap="viridis_r", norm=LogNorm(FLOOR, 1))
+    relative = np.ma.masked_less(strength / strength.max(), FLOOR)
+    drawn = panels[0, 1].imshow(relative, cmap="viridis_r", norm=LogNorm(FLOOR, 1))
     panels[0, 1].set_title("influence on the output at the cross (largest is 1)", fontsize=9)
     fig.colorbar(drawn, ax=panels[0, 1], shrink=0.7)
     row, column = (can_see[0] + can_see[1]) / 2, (can_see[2] + can_see[3]) / 2
@@ -140,9 +177,10 @@ def influence(
         _square(ax, listens_to, "-")
         ax.plot(*pixel[::-1], "X", color=figures.ORANGE, markeredgecolor="black", markersize=8)
         ax.set(xlim=(column - reach, column + reach), ylim=(row + reach, row - reach))
+    solid = f"where {share * 100:.0f} % of the influence comes from"
     lines = [
         Line2D([], [], color=figures.BLACK, linestyle="--", label="what it can see"),
-        Line2D([], [], color=figures.BLACK, label="where nearly all of the influence comes from"),
+        Line2D([], [], color=figures.BLACK, label=solid),
     ]
     figures.key(fig, lines, columns=2)
     return fig
@@ -164,7 +202,8 @@ def border_effect(difference: NDArray[Any], reach: int) -> Figure:
     difference : ndarray, shape (height, width)
         Size of the change of each output pixel, at least 0.
     reach : int
-        How many pixels the zeros beyond the edge can reach: a line marks it.
+        How many pixels the zeros beyond the edge can reach: a dashed square marks it on the map,
+        if it fits in, and a dashed line on the curve.
 
     Returns
     -------
@@ -181,7 +220,10 @@ def border_effect(difference: NDArray[Any], reach: int) -> Figure:
     fig.colorbar(drawn, ax=left, shrink=0.8)
     left.add_patch(Rectangle((0, 0), 1, 1, transform=left.transAxes, fill=False, ec="#999999"))
     left.set_axis_off()
-    left.set_title("change of the probability", fontsize=9)
+    height, width = difference.shape
+    if 2 * reach < min(height, width):
+        _square(left, (reach, height - 1 - reach, reach, width - 1 - reach), "--")
+    left.set_title(f"change of the probability (white: less than {FLOOR:.4f})", fontsize=9)
     shown = mean >= FLOOR / 10
     right.semilogy(at[shown], mean[shown], color=figures.BLUE, marker="o", markersize=3)
     right.axvline(reach, color=figures.BLACK, linestyle="--")
