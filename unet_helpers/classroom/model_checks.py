@@ -112,7 +112,7 @@ def whole(part: Part) -> None:
         if (gap := _no_answer(mine)) is not None:
             return gap
         if not isinstance(mine, keras.Model):
-            return f"return a keras.Model(image, probability), not a {type(mine).__name__}."
+            return f"return a keras.Model(inputs, probability), not a {type(mine).__name__}."
         image = _noise(SIDE, 3)
         _disturb(mine)
         try:

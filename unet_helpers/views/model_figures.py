@@ -41,7 +41,7 @@ def by_size(scores: Mapping[str, Mapping[str, float]]) -> Figure:
         colour, hatch = looks[place % len(looks)]
         x = at + (place - (len(scores) - 1) / 2) * width
         heights = [values[size] for size in sizes]
-        look = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+        look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
         drawn = ax.bar(x, heights, 0.94 * width, label=name, **look)
         ax.bar_label(drawn, fmt="{:.2f}", padding=2, fontsize=9)
     ax.set_xticks(at, sizes)
