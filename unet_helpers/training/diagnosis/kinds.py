@@ -53,8 +53,8 @@ _OWN = {
 # The doctor's findings that a training suffers from, most probable first. Not among them:
 # pairs-swapped, which it says of sound pairs too where these are few, or small crops.
 FROM_THE_DOCTOR = (
+    "mask-in-between-values",  # also those of 0 to 255: blurred explains more than stretched
     "mask-0-255",
-    "mask-in-between-values",
     "mask-instance-ids",
     "mask-grey-levels",
     "mixed-encodings",
