@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from unet_helpers import BceDice, Samples, adamw, batches, keras, unet
 
-SIZE = 96  # the smallest images of the sets have 120
+SIZE = 80  # the smallest images of the sets have 88
 
 
 @dataclasses.dataclass
