@@ -38,6 +38,8 @@ class Recipe:
     stem : int
         The net works on pixels of this many input pixels a side: a strided convolution before it,
         a transposed one behind it.
+    folds, unfolds : int
+        Side of these two kernels in strides: 1 cuts the image into patches, with 2 they overlap.
     norm : {"batch", "no scale", "fused", "group", "instance", "layer", "rms", "none"}
         "fused" is TensorFlow's own kernel in a custom layer: a yardstick, not a candidate, since a
         custom layer does not load elsewhere.
@@ -58,6 +60,8 @@ class Recipe:
     filters: int = 16
     depth: int = 2
     stem: int = 4
+    folds: int = 1
+    unfolds: int = 2
     norm: str = "batch"
     per_block: int = 2
     conv: str = "full"
@@ -87,7 +91,8 @@ def build(recipe: Recipe, channels: int) -> keras.Model:
     inputs = keras.Input((size, size, channels))
     x, skips = inputs, []
     if recipe.stem > 1:
-        x = layers.Conv2D(recipe.filters, recipe.stem, strides=recipe.stem)(x)
+        kernel, same = recipe.folds * recipe.stem, {"strides": recipe.stem, "padding": "same"}
+        x = layers.Conv2D(recipe.filters, kernel, **same)(x)
     for level in range(recipe.depth):
         x = _block(recipe, x, recipe.filters * 2**level)
         skips.append(x)
@@ -101,7 +106,7 @@ def build(recipe: Recipe, channels: int) -> keras.Model:
         x = _block(recipe, layers.Concatenate()([skips[level], x]), recipe.filters * 2**level)
     head = {"activation": "sigmoid", "dtype": "float32"}
     if recipe.stem > 1:
-        x = layers.Conv2DTranspose(1, recipe.stem, strides=recipe.stem, **head)(x)
+        x = layers.Conv2DTranspose(1, recipe.unfolds * recipe.stem, **same, **head)(x)
     else:
         x = layers.Conv2D(1, 1, **head)(x)
     return keras.Model(inputs, x)

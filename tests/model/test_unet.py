@@ -55,7 +55,7 @@ SIZES = [(3, 1, 4, 1), (1, 3, 5, 2), (2, 1, 8, 4)]
 def test_a_stem_adds_its_two_layers_and_nothing_else(stem: int, classes: int) -> None:
     model = unet((None, None, 3), classes, filters=4, depth=2, upsampling="transpose", stem=stem)
     inner = expected_parameters(4, classes, 4, 2, "batch", "transpose") - (4 * classes + classes)
-    around = stem * stem * (3 * 4 + 4 * classes) + 4 + classes
+    around = stem**2 * 3 * 4 + 4 + (2 * stem) ** 2 * 4 * classes + classes
     assert model.count_params() == inner + around
     assert size_multiple(model) == stem * 4
     assert model(noise(2, stem * 4, stem * 12, 3)).shape == (2, stem * 4, stem * 12, classes)
@@ -245,7 +245,9 @@ def field_by_trial(depth: int, upsampling: str, width: int, stem: int = 1) -> tu
 
 
 @pytest.mark.parametrize("upsampling", UPSAMPLING)
-@pytest.mark.parametrize(("depth", "width", "stem"), [(1, 64, 1), (2, 96, 1), (1, 96, 2)])
+@pytest.mark.parametrize(
+    ("depth", "width", "stem"), [(1, 64, 1), (2, 96, 1), (1, 96, 2), (1, 120, 3)]
+)
 def test_the_receptive_field_is_what_a_trial_shows(
     depth: int, upsampling: str, width: int, stem: int
 ) -> None:

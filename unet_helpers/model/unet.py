@@ -47,8 +47,9 @@ def unet(
         Share of activations dropped at the bottom of the U while training.
     stem : int
         Above 1, a first, strided convolution folds so many pixels a side into one, and the output
-        layer, a transposed one, unfolds them: a U-Net on a quarter of the pixels for 2, on a
-        sixteenth for 4. Nearly all of the work is done at full size, so training gets fast.
+        layer, a transposed one, unfolds them into squares of twice that side, which overlap: a
+        U-Net on a quarter of the pixels for 2, on a sixteenth for 4. Nearly all of a U-Net's work
+        is done at full size, so training gets fast.
 
     Returns
     -------
@@ -126,7 +127,9 @@ def _output(x: Any, classes: int, stem: int) -> Any:
         "name": "output",
     }
     if stem > 1:
-        return layers.Conv2DTranspose(classes, stem, strides=stem, **settings)(x)
+        # Squares side by side would give outlines in steps of `stem` pixels; overlapping, they mix.
+        kernel = 2 * stem
+        return layers.Conv2DTranspose(classes, kernel, strides=stem, padding="same", **settings)(x)
     return layers.Conv2D(classes, 1, **settings)(x)
 
 
@@ -278,7 +281,10 @@ def trace_back(model: keras.Model, pixel: int) -> tuple[int, int]:
 
 def _widen(layer: keras.layers.Layer, first: int, last: int) -> tuple[int, int]:
     if isinstance(layer, layers.Conv2DTranspose):
-        return first // layer.strides[0], last // layer.strides[0]
+        # Input i is laid down from output i * stride - before on, `kernel` pixels long.
+        stride, kernel = layer.strides[0], layer.kernel_size[0]
+        before = (kernel - stride) // 2
+        return (first + before - kernel) // stride + 1, (last + before) // stride
     if isinstance(layer, layers.Conv2D):
         stride, kernel = layer.strides[0], layer.kernel_size[0]
         before = (kernel - 1) // 2 if layer.padding == "same" else 0

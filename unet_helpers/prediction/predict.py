@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unet_helpers import keras
 from unet_helpers.data.samples import Sample, Samples
-from unet_helpers.model.unet import size_multiple
+from unet_helpers.model.padding import run_padded
 
 
 def predict(model: keras.Model, image: ArrayLike) -> NDArray[np.float32]:
@@ -42,16 +42,7 @@ def predict(model: keras.Model, image: ArrayLike) -> NDArray[np.float32]:
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     _check(model, pixels)
-    height, width = pixels.shape[:2]
-    multiple = size_multiple(model)
-    target = [
-        fixed or -(-length // multiple) * multiple
-        for fixed, length in zip(model.input_shape[1:3], (height, width), strict=True)
-    ]
-    padding = [(0, target[0] - height), (0, target[1] - width), (0, 0)]
-    padded = np.pad(pixels.astype(np.float32), padding, mode="symmetric")
-    probabilities = keras.ops.convert_to_numpy(model.predict_on_batch(padded[None]))
-    return probabilities[0, :height, :width]
+    return run_padded(model, pixels)
 
 
 def _check(model: keras.Model, pixels: NDArray[np.generic]) -> None:

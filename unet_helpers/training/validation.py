@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unet_helpers import keras
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.scores import Scores, dice, score_images
-from unet_helpers.model.unet import size_multiple
+from unet_helpers.model.padding import run_padded
 
 PIXELS = 1 << 21  # about 32 images of 256 x 256: enough to choose by, in a second or so
 
@@ -27,13 +27,8 @@ def masks(model: keras.Model, samples: Samples) -> Iterator[NDArray[np.uint8]]:
     ------
     ndarray of uint8, shape (height, width)
     """
-    multiple = size_multiple(model)
     for sample in samples:
-        height, width = sample.mask.shape
-        padding = [(0, -height % multiple), (0, -width % multiple), (0, 0)]
-        padded = np.pad(sample.image, padding, mode="symmetric")
-        output = keras.ops.convert_to_numpy(model.predict_on_batch(padded[None]))
-        values = output[0, :height, :width]
+        values = run_padded(model, sample.image)
         ids = values[..., 0] > 0.5 if values.shape[-1] == 1 else values.argmax(axis=-1)
         yield ids.astype(np.uint8)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unet_helpers import keras
 from unet_helpers.data.samples import Sample, Samples
-from unet_helpers.model.unet import size_multiple
+from unet_helpers.model.padding import run_padded
 from unet_helpers.views import figures
 from unet_helpers.views.live_drawing import SHOWN, Drawing, Progress, Shot
 from unet_helpers.views.live_page import Frame, Pace, StopButton, clock_time, has_kernel
@@ -256,16 +256,8 @@ class LiveFigure(keras.callbacks.Callback):
 
     def _foreground(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probability of the foreground: all classes but 0."""
-        height, width = image.shape[:2]
-        fixed, multiple = self.model.input_shape[1:3], size_multiple(self.model)
-        room = [
-            (f or -(-n // multiple) * multiple) - n
-            for f, n in zip(fixed, (height, width), strict=True)
-        ]
-        padded = np.pad(image, [(0, room[0]), (0, room[1]), (0, 0)], mode="symmetric")
         # Called, not `predict`: that would trace a graph first, for longer than all drawings take.
-        said = keras.ops.convert_to_numpy(self.model(padded[None], training=False))
-        said = said[0, :height, :width].astype(np.float32)
+        said = run_padded(self.model, image, lambda batch: self.model(batch, training=False))
         foreground = said[..., 0] if said.shape[-1] == 1 else 1 - said[..., 0]
         return np.clip(np.nan_to_num(foreground), 0, 1)
 
