@@ -5,6 +5,7 @@ PYTHON ?= python3
 DATASET ?= cells
 ONLY ?=
 UPGRADE ?=
+WORKERS ?= 2
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -16,6 +17,8 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 # Stored outputs belong to the default data set and to this hash seed, whatever the shell says.
 PYTEST := env -u UNET_DATASET PYTHONHASHSEED=0 $(PY) -m pytest
+# Whole files to a worker, in their order: what a file has trained once serves all of its tests.
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg \
 	--nbval-cell-timeout 600
 
@@ -49,10 +52,10 @@ check: $(DEV)
 	@$(PY) -m mypy
 
 unit: $(DEV)
-	@$(PYTEST) -m "not browser and not repeat"
+	@$(PYTEST) $(SPREAD) -m "not browser and not repeat"
 
 notebooks: $(DEV)
-	@$(if $(NOTEBOOKS),$(PYTEST) $(NBVAL) notebooks/,echo "no notebooks to compare yet")
+	@$(if $(NOTEBOOKS),$(PYTEST) $(SPREAD) $(NBVAL) notebooks/,echo "no notebooks to compare yet")
 
 peers: $(PEERS) ## add the libraries that scores and speed are compared with (gigabytes)
 

@@ -12,7 +12,7 @@ from unet_helpers import Samples, isbi_scores, load, score_images
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 TEST_SLICES = 6
-OURS_VAL = 4  # of the training slices, the set's own validation part
+OURS_VAL = 4
 
 
 def membranes() -> tuple[Samples, Samples]:
