@@ -164,6 +164,25 @@ def test_a_planted_fault_comes_first_with_what_to_do(name: str) -> None:
     assert f"1. {found[0].severity}: " in str(found)
 
 
+def test_a_rate_that_wipes_out_the_first_weights_is_named_even_where_the_loss_falls() -> None:
+    """Batch normalisation makes a net of any weights learn one batch by heart."""
+    data = textured()
+    found = diagnose(compiled(optimizer=keras.optimizers.Adam(1.0)), data)
+    assert found.names[0] == "learning-rate-too-high"
+    assert "first step" in found[0].message
+    # SGD's steps go with the gradient, so that a rate of 1 tells nothing about their size.
+    mild = diagnose(compiled(optimizer=keras.optimizers.SGD(1.0)), data)
+    assert not any("first step" in each.message for each in mild)
+
+
+def test_augmented_validation_is_seen_where_a_batch_shows_no_place_twice() -> None:
+    samples = blob_samples(60, side=SIDE, channels=1)
+    for augment in (True, False):
+        stream = batches(samples[10:], size=SIDE, batch_size=4, augment=augment)
+        found = diagnose(compiled(), samples[:10], validation_data=stream)
+        assert ("augmented-validation" in found.names) is augment
+
+
 # --- sound trainings ----------------------------------------------------------------------------
 
 

@@ -146,6 +146,13 @@ class Prober:
                 break
         return Trial(rate, losses)
 
+    @property
+    def weight_size(self) -> float:
+        """Root mean square of a kernel's weights, the median over the kernels; infinite if none."""
+        kernels = [v for v in self.model.trainable_variables if len(v.shape) > 1]
+        sizes = [float(np.sqrt(np.mean(ops.convert_to_numpy(k.value) ** 2))) for k in kernels]
+        return float(np.median(sizes)) if sizes else math.inf
+
     def slopes(self) -> tuple[float, dict[str, float]]:
         """Loss, and size of each weight's gradient beside the weight's own.
 

@@ -10,6 +10,7 @@ References
    SIGMOD, doi:10.1145/872757.872770.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 _EVERY = 128  # one pixel of so many is kept
 _LEAST = 4  # fingerprints that two images must share
 _REACH = 2  # surroundings are 5 x 5 pixels
+_TONES = 6  # different numbers among these 25 that make them an image's own
 
 # Pixels at one distance from the middle, which turning and flipping exchange with each other.
 _ORBITS = (
@@ -74,6 +76,8 @@ def prints(image: NDArray[np.generic]) -> Prints:
     textured = _textured(pixels)[_REACH : _REACH + height, _REACH : _REACH + width]
     rows, columns = np.nonzero((whole % np.uint64(_EVERY) == 0) & textured)
     offsets = [offset for orbit in _ORBITS for offset in orbit]
+    own = _many_tones(pixels[..., 0], rows, columns, offsets)
+    rows, columns = rows[own], columns[own]
     directed = np.zeros(len(rows), np.uint64)
     for factor, (down, right) in zip(_FACTORS[2], offsets, strict=True):
         directed += mixed[rows + _REACH + down, columns + _REACH + right] * factor
@@ -102,6 +106,23 @@ def _textured(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
     differs &= (plane[1:-1, 1:-1] != plane[2:, 1:-1]) & (plane[1:-1, 1:-1] != plane[1:-1, :-2])
     textured[1:-1, 1:-1] = differs
     return textured
+
+
+def _many_tones(
+    plane: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    offsets: list[tuple[int, int]],
+) -> NDArray[np.bool_]:
+    """Where the surroundings hold many different numbers.
+
+    The dark ground of an 8-bit image flickers between a few numbers, and then two images agree on
+    5 x 5 pixels by chance.
+    """
+    tones = [plane[rows + _REACH + down, columns + _REACH + right] for down, right in offsets]
+    ordered = np.sort(np.stack(tones), axis=0)
+    different: NDArray[np.bool_] = 1 + (np.diff(ordered, axis=0) != 0).sum(axis=0) >= _TONES
+    return different
 
 
 def same_scene(one: Prints, other: Prints) -> tuple[bool, bool]:
@@ -152,7 +173,7 @@ def turned_pairs(images: Sequence[Prints]) -> tuple[int, int]:
     for number, one in enumerate(images):
         for key in one.found:
             holders.setdefault(key, []).append(number)
-    pairs = {(a, b) for held in holders.values() if len(held) <= 20 for a in held for b in held
-             if a < b}  # fmt: skip
+    # Each with the next that shows the place: all pairs of many crops would be too many.
+    pairs = {pair for held in holders.values() for pair in itertools.pairwise(held)}
     told = [same_scene(images[a], images[b]) for a, b in sorted(pairs)]
     return sum(shared for shared, _ in told), sum(turned for _, turned in told)

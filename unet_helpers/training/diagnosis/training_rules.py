@@ -22,6 +22,7 @@ _FALLS, _STAYS = 0.05, 0.02  # gain of a trial that learns, and of one that does
 _JUMPS = 1.2  # times the first loss: an overshoot
 _USUAL = {True: 1e-3, False: 1e-2}  # learning rates of adaptive optimisers, and of others
 _FAR = 50  # times the usual rate
+_REPLACES = 2  # times the weights' own size: a step that leaves nothing of them
 _SETTLED = 30  # steps after which predictions should show something
 APART = 0.1  # mean probabilities of foreground and background in a model that tells them apart
 
@@ -292,6 +293,9 @@ def rate_rules(case: Case) -> tuple[list[Finding], str]:
     tried : str
     """
     prober, usual = case.prober, _USUAL[case.setup.is_adaptive]
+    size = prober.weight_size
+    if case.setup.is_adaptive and case.rate > _REPLACES * size:
+        return [_too_high(case, _replaced(case, size), usual)], ""
     trial = prober.trial(case.rate, STEPS, case.until)
     first, last = trial.losses[0], min(trial.losses[-3:])
     steps = len(trial.losses) - 1
@@ -308,6 +312,13 @@ def rate_rules(case: Case) -> tuple[list[Finding], str]:
         if other.gain > max(5 * trial.gain, _FALLS):
             return [_too_low(case, trial, other)], told
     return [], told
+
+
+def _replaced(case: Case, size: float) -> str:
+    return (
+        f"{case.setup.optimizer} moves every weight by about that in its first step, where the "
+        f"weights themselves are about {size:.2g}: what the initialisation chose is lost"
+    )
 
 
 def _beside(trial: Trial, other: Trial) -> str:

@@ -1,5 +1,6 @@
 """Rules on the validation data: seen in training, augmented, or another one in every epoch."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ from unet_helpers.data.doctor.findings import Finding
 from unet_helpers.training.diagnosis.data_rules import group_rules, leak
 from unet_helpers.training.diagnosis.kinds import fault
 from unet_helpers.training.diagnosis.shared_places import Prints, prints, shared_with, turned_pairs
-from unet_helpers.training.diagnosis.stream import Shown, first_batches
+from unet_helpers.training.diagnosis.stream import Shown, batches_of, first_batches
 
 _SHARED = 0.1  # of the validation images: a single one may be chance
 _TURNED = 0.25  # of the pairs that show the same place
 _PASSES = 6  # batches that are compared between two passes
+_CROPS = 160  # of an endless stream: a set's images come up again only after all of them
 
 _FIX = "batches(val, augment=False)  # or val.stack(size=...): augment the training images only"
 
@@ -62,7 +64,8 @@ def _rest(train: Shown) -> list[Prints]:
 
 def _augmented(val: Shown, of_val: list[Prints]) -> Iterator[Finding]:
     """Whether validation images are turned at random, or differ from one pass to the next."""
-    shared, turned = turned_pairs(of_val)
+    endless = _is_endless(val.source)
+    shared, turned = turned_pairs(_many(val.source) if endless else of_val)
     if turned >= 2 and turned >= _TURNED * shared:
         yield fault(
             "augmented-validation",
@@ -84,13 +87,18 @@ def _augmented(val: Shown, of_val: list[Prints]) -> Iterator[Finding]:
             images=len(one),
         )
         return
-    if _is_endless(val.source):
+    if endless:
         yield fault(
             "validation-varies",
             "the validation stream has no end, so every epoch is scored on other crops: scores "
             "of two epochs differ by chance too",
             "validation_data=val.stack(size=128)  # the same pixels in every epoch",
         )
+
+
+def _many(stream: Any) -> list[Prints]:
+    crops = (image for images, _ in batches_of(stream) for image in images)
+    return [prints(image) for image in itertools.islice(crops, _CROPS)]
 
 
 def _signatures(stream: Any) -> set[bytes]:
