@@ -1,6 +1,7 @@
 """From the common recipe to ours, one change at a time: what does each of them bring?
 
     python benchmarks/repairs.py [--dataset cells] [--seeds 4] [--steps 200] [--out FILE]
+        [--again "+ stem, twice the filters"]
 
 Every variant has 8 filters and sees the same number of pixels, save for the last two: a stem folds
 4 x 4 pixels into one, and what that saves is spent on twice the filters and then twice the steps.
@@ -8,7 +9,7 @@ Each seed goes through all of them, so that each change is a paired comparison: 
 it and without. Seconds are those of the processor, all cores added up, tracing included and
 validation not: they hardly depend on what else the machine does. Writes one JSON file to
 benchmarks/results/, which notebook 03 shows. Takes three to five minutes a seed; not run by the
-tests.
+tests. `--again` measures the variants from this one on, and keeps what is stored of those above it.
 """
 
 import argparse
@@ -106,15 +107,18 @@ def summary(scores: Mapping[str, Sequence[float]]) -> dict[str, Any]:
     }
 
 
-def measure(dataset: str, seeds: int, steps: int) -> dict[str, Any]:
-    """Validation scores and seconds of every variant and seed."""
+def measure(dataset: str, seeds: int, steps: int, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Validation scores and seconds of every variant and seed that is not stored."""
     part, val, _ = load(dataset).binary().split()
-    scores: dict[str, list[float]] = {name: [] for name, _ in VARIANTS}
-    seconds: dict[str, list[float]] = {name: [] for name, _ in VARIANTS}
+    old_scores, old_seconds = stored.get("val_iou", {}), stored.get("seconds", {})
+    scores: dict[str, list[float]] = {n: list(old_scores.get(n, [])) for n, _ in VARIANTS}
+    seconds: dict[str, list[float]] = {n: list(old_seconds.get(n, [])) for n, _ in VARIANTS}
     for seed in range(seeds):
         change: dict[str, Any] = {}
         for name, more in VARIANTS:
             change = {**change, **more}
+            if len(scores[name]) > seed:
+                continue
             model, took = train(part, seed, steps, change)
             masks = [to_mask(p) for p in predict_samples(model, val)]
             scores[name].append(round(score_images(val, masks).iou(), 4))
@@ -132,6 +136,20 @@ def measure(dataset: str, seeds: int, steps: int) -> dict[str, Any]:
     }
 
 
+def kept(target: Path, again: str | None, steps: int, seeds: int) -> dict[str, Any]:
+    """What stays of the stored result: the variants above `again`; nothing without it."""
+    if again is None:
+        return {}
+    stored = json.loads(target.read_text())
+    names = [name for name, _ in VARIANTS]
+    if again not in names or stored["steps"] != steps:
+        raise SystemExit(f"--again takes one of {', '.join(names)}, with the stored steps")
+    above = names[: names.index(again)]
+    return {
+        key: {name: stored[key][name][:seeds] for name in above} for key in ("val_iou", "seconds")
+    }
+
+
 def main() -> None:
     """Measure and store."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -139,11 +157,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--again", metavar="VARIANT", help="measure from this variant on")
     arguments = parser.parse_args()
     keras.config.set_dtype_policy(fast_precision())
-    result = measure(arguments.dataset, arguments.seeds, arguments.steps)
     results = Path(__file__).parent / "results"
     target = arguments.out or results / f"repairs_{arguments.dataset}.json"
+    stored = kept(target, arguments.again, arguments.steps, arguments.seeds)
+    result = measure(arguments.dataset, arguments.seeds, arguments.steps, stored)
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -36,7 +36,8 @@ _FILES = {
     "data.drawn": ("draw_samples",),
     "data.knobs": ("Knobs",),
     "data.pipeline": ("batches", "crop_batch", "orient"),
-    "model.unet": ("unet", "receptive_field", "size_multiple"),
+    "model.unet": ("unet",),
+    "model.geometry": ("receptive_field", "size_multiple"),
     "model.work": ("count_work",),
     "evaluation.scores": (
         "Counts",

@@ -11,7 +11,8 @@ import pytest
 from builders import assert_says
 
 from unet_helpers import keras
-from unet_helpers.model.unet import NORMS, UPSAMPLING, receptive_field, size_multiple, unet
+from unet_helpers.model.geometry import receptive_field, size_multiple
+from unet_helpers.model.unet import NORMS, UPSAMPLING, unet
 
 EVERY_KIND = list(itertools.product(NORMS, UPSAMPLING))
 

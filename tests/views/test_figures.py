@@ -12,7 +12,8 @@ from PIL import Image
 
 from unet_helpers.data.pipeline import crop_batch
 from unet_helpers.data.samples import Samples
-from unet_helpers.model.unet import trace_back, unet
+from unet_helpers.model.geometry import trace_back
+from unet_helpers.model.unet import unet
 from unet_helpers.views import figures
 
 NAMES = ("background", "cytoplasm", "nucleus")

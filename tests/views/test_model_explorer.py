@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from unet_helpers import model_explorer
-from unet_helpers.model.unet import receptive_field, unet
+from unet_helpers.model.geometry import receptive_field
+from unet_helpers.model.unet import unet
 from unet_helpers.model.work import count_work
 
 

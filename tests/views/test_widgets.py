@@ -10,7 +10,8 @@ from builders import blob_samples
 from PIL import Image
 
 from unet_helpers.evaluation.scores import score_images
-from unet_helpers.model.unet import receptive_field, unet
+from unet_helpers.model.geometry import receptive_field
+from unet_helpers.model.unet import unet
 from unet_helpers.prediction.predict import to_mask
 from unet_helpers.views import widgets
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_helpers import keras
-from unet_helpers.model.unet import size_multiple
+from unet_helpers.model.geometry import sizes
 
 
 def run_padded(
@@ -15,7 +15,10 @@ def run_padded(
     image: NDArray[np.floating[Any]],
     call: Callable[[NDArray[np.float32]], Any] | None = None,
 ) -> NDArray[np.float32]:
-    """Run the model on one image, mirrored at its lower and right edges to the next size it takes.
+    """Run the model on one image, mirrored at its edges up to the next size that it takes.
+
+    A model with padding of its own needs more rows and columns only at the lower and right edges;
+    one without needs its margin on every side.
 
     Parameters
     ----------
@@ -37,14 +40,12 @@ def run_padded(
     >>> run_padded(unet((None, None, 1), filters=4, depth=2), np.zeros((5, 7, 1))).shape
     (5, 7, 1)
     """
-    height, width = image.shape[:2]
-    multiple = size_multiple(model)
-    lack = [
-        (fixed or -(-length // multiple) * multiple) - length
-        for fixed, length in zip(model.input_shape[1:3], (height, width), strict=True)
-    ]
-    padding = [(0, lack[0]), (0, lack[1]), (0, 0)]
+    rule = sizes(model)
+    padding = [(0, 0)] * 3
+    for axis, fixed in enumerate(model.input_shape[1:3]):
+        whole = fixed or rule.fitting(image.shape[axis])
+        padding[axis] = (rule.margin, whole - image.shape[axis] - rule.margin)
     padded = np.pad(image.astype(np.float32, copy=False), padding, mode="symmetric")
     output = (call or model.predict_on_batch)(padded[None])
     found: NDArray[np.float32] = keras.ops.convert_to_numpy(output).astype(np.float32, copy=False)
-    return found[0, :height, :width]
+    return found[0, : image.shape[0], : image.shape[1]]

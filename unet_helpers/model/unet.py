@@ -1,7 +1,7 @@
-"""The U-Net, built from stock Keras layers only, and the receptive field of a built model."""
+"""The U-Net, built from stock Keras layers only."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from unet_helpers import keras
 
@@ -9,6 +9,7 @@ layers = keras.layers
 
 UPSAMPLING = ("nearest", "bilinear", "transpose")
 NORMS = ("batch", "group", "instance", None)
+PADDINGS = ("same", "valid")
 
 
 def unet(
@@ -21,12 +22,13 @@ def unet(
     upsampling: str = "nearest",
     dropout: float = 0.0,
     stem: int = 1,
+    padding: str = "same",
 ) -> keras.Model:
     """Build a U-Net (Ronneberger, Fischer and Brox 2015), uncompiled.
 
     Two 3x3 convolutions at each level, 2x2 max pooling on the way down, up-sampling and a skip
     connection on the way up. Convolutions are zero-padded, unlike the paper's, so that the output
-    has the input's size.
+    has the input's size; ``padding="valid"`` builds them as the paper does.
 
     Parameters
     ----------
@@ -50,6 +52,10 @@ def unet(
         layer, a transposed one, unfolds them into squares of twice that side, which overlap: a
         U-Net on a quarter of the pixels for 2, on a sixteenth for 4. Nearly all of a U-Net's work
         is done at full size, so training gets fast.
+    padding : {"same", "valid"}
+        "valid": no convolution looks beyond the image, so that the output is smaller than the
+        input, by 184 pixels for depth 4 (572 gives 388), and skip connections are cropped. Not
+        every size fits; `predict` finds one and mirrors the image around its borders.
 
     Returns
     -------
@@ -60,7 +66,8 @@ def unet(
     Raises
     ------
     ValueError
-        If an argument is out of range, or stem * 2**depth does not divide the height or the width.
+        If an argument is out of range, the height or the width does not fit the depth (see
+        `fitting_length`), or valid padding is combined with a stem or bilinear up-sampling.
 
     References
     ----------
@@ -71,37 +78,53 @@ def unet(
     --------
     >>> unet((64, 64, 3), filters=8, depth=2).output_shape
     (None, 64, 64, 1)
+    >>> unet((572, 572, 1), filters=8, depth=4, padding="valid").output_shape
+    (None, 388, 388, 1)
     """
     _check_choice("norm", norm, NORMS)
+    _check_choice("padding", padding, PADDINGS)
     _check_choice("upsampling", upsampling, UPSAMPLING)
-    _check_sizes(input_size, num_classes, filters, depth, dropout, stem)
+    _check_numbers(num_classes, filters, depth, dropout, stem)
+    _check_valid(padding, upsampling, stem)
+    _check_input_size(input_size, depth, stem, padding)
     inputs = keras.Input(input_size, name="image")
     x, skips = inputs, []
     if stem > 1:
         x = layers.Conv2D(filters, stem, strides=stem, name="stem")(x)
     for level in range(depth):
-        x = _block(x, filters * 2**level, norm, f"down{level}")
+        x = _block(x, filters * 2**level, norm, padding, f"down{level}")
         skips.append(x)
         x = layers.MaxPooling2D(2, name=f"down{level}_pool")(x)
-    x = _block(x, filters * 2**depth, norm, "bottom")
+    x = _block(x, filters * 2**depth, norm, padding, "bottom")
     if dropout:
         x = layers.Dropout(dropout, name="bottom_dropout")(x)
     for level in reversed(range(depth)):
         x = _enlarge(x, filters * 2**level, upsampling, f"up{level}_enlarge")
-        x = layers.Concatenate(name=f"up{level}_concat")([skips[level], x])
-        x = _block(x, filters * 2**level, norm, f"up{level}")
+        skip = skips[level] if padding == "same" else _cropped(skips[level], depth, level)
+        x = layers.Concatenate(name=f"up{level}_concat")([skip, x])
+        x = _block(x, filters * 2**level, norm, padding, f"up{level}")
     return keras.Model(inputs, _output(x, num_classes, stem), name="unet")
 
 
-def _block(x: Any, filters: int, norm: str | None, name: str) -> Any:
+def _block(x: Any, filters: int, norm: str | None, padding: str, name: str) -> Any:
     for part in (1, 2):
         # A bias before a normalisation that subtracts the mean would have no effect.
-        bias = norm is None
-        x = layers.Conv2D(filters, 3, padding="same", use_bias=bias, name=f"{name}_conv{part}")(x)
+        settings = {"padding": padding, "use_bias": norm is None, "name": f"{name}_conv{part}"}
+        x = layers.Conv2D(filters, 3, **settings)(x)
         if norm is not None:
             x = _norm_layer(norm, filters, f"{name}_norm{part}")(x)
         x = layers.Activation("relu", name=f"{name}_relu{part}")(x)
     return x
+
+
+def _cropped(skip: Any, depth: int, level: int) -> Any:
+    """A skip connection's middle, as large as what comes up from below without padding."""
+    # The bottom's two convolutions take 2 pixels off each side. A level further up they count
+    # twice, and its own four convolutions, two on the way down and two up, take 4.
+    side = 4
+    for _ in range(depth - 1 - level):
+        side = 2 * side + 8
+    return layers.Cropping2D(side, name=f"down{level}_crop")(skip)
 
 
 def _norm_layer(norm: str, filters: int, name: str) -> Any:
@@ -141,14 +164,7 @@ def _check_choice(argument: str, value: str | None, allowed: tuple[str | None, .
         )
 
 
-def _check_sizes(
-    input_size: tuple[int | None, int | None, int],
-    num_classes: int,
-    filters: int,
-    depth: int,
-    dropout: float,
-    stem: int,
-) -> None:
+def _check_numbers(num_classes: int, filters: int, depth: int, dropout: float, stem: int) -> None:
     counts = {"num_classes": num_classes, "filters": filters, "depth": depth, "stem": stem}
     for argument, number in counts.items():
         if not isinstance(number, int) or number < 1:
@@ -157,144 +173,45 @@ def _check_sizes(
             )
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be from 0 to below 1, found {dropout}: try 0.2")
+
+
+def _check_valid(padding: str, upsampling: str, stem: int) -> None:
+    if padding != "valid":
+        return
+    if stem > 1:
+        raise ValueError(
+            f'stem must be 1 with padding="valid", found {stem}: its output layer looks beyond '
+            "the border; leave one of the two out"
+        )
+    if upsampling == "bilinear":
+        raise ValueError(
+            'upsampling must be "nearest" or "transpose" with padding="valid", found "bilinear": '
+            "it repeats the border, as padding does; choose another"
+        )
+
+
+def _check_input_size(
+    input_size: tuple[int | None, int | None, int], depth: int, stem: int, padding: str
+) -> None:
     if not isinstance(input_size, (tuple, list)) or len(input_size) != 3 or not input_size[2]:
         raise ValueError(
             "input_size must be (height, width, channels) with the channels given, found "
             f"{input_size!r}: try (256, 256, 3), or (None, None, 3) for any size"
         )
-    multiple = stem * 2**depth
-    name = "2**depth" if stem == 1 else "stem * 2**depth"
+    multiple, name = stem * 2**depth, "2**depth" if stem == 1 else "stem * 2**depth"
+    # Without padding, 4 pixels are lost before each pooling, and one is needed in the end.
+    lost = 4 * (2**depth - 1) if padding == "valid" else 0
+    bottom = 5 + lost // multiple if padding == "valid" else 1  # pixels, so that one comes out
+    least = lost + multiple * bottom
     for side, pixels in zip(("height", "width"), input_size[:2], strict=True):
-        if pixels is not None and (pixels < 1 or pixels % multiple):
-            down = pixels // multiple * multiple
-            near = " or ".join(str(p) for p in (down, down + multiple) if p > 0)
-            raise ValueError(
-                f"input_size must have a {side} that {name} = {multiple} divides, found "
-                f"{pixels}: use {near}, a smaller depth, or None and predict(), which pads"
-            )
-
-
-def size_multiple(model: keras.Model) -> int:
-    """The number that must divide the height and the width of the model's input.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A U-Net: every pooling layer and strided convolution lies on the one way down.
-
-    Returns
-    -------
-    int
-        Product of their strides, stem * 2**depth for `unet`.
-
-    Examples
-    --------
-    >>> size_multiple(unet((None, None, 1), filters=4, depth=3))
-    8
-    """
-    shrinking = (layers.MaxPooling2D, layers.Conv2D)
-    return math.prod(each.strides[0] for each in model.layers if isinstance(each, shrinking))
-
-
-class ReceptiveField(NamedTuple):
-    """How much of the image one output pixel can see, along one axis, in pixels.
-
-    The field differs with the pixel's place in the pooling grid, hence a narrowest and a widest
-    one; `reach` is the farthest that any pixel looks to one side.
-    """
-
-    narrowest: int
-    widest: int
-    reach: int
-
-
-def receptive_field(model: keras.Model) -> ReceptiveField:
-    """Trace back, through the layers, which input pixels an output pixel depends on.
-
-    Intervals are propagated from the output to the input: a 3x3 convolution widens an interval by
-    one pixel to each side, pooling doubles it, up-sampling halves it, and where paths meet the
-    union counts. This is the theoretical field; what a trained net uses of it is less [1]_.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Made of the layers that `unet` uses, with batch normalisation or none. Group and instance
-        normalisation look at the whole image; that is not counted here.
-
-    Returns
-    -------
-    ReceptiveField
-        Widths and reach in pixels.
-
-    References
-    ----------
-    .. [1] Luo, Li, Urtasun, Zemel (2016), Understanding the Effective Receptive Field in Deep
-       Convolutional Neural Networks, NeurIPS, arXiv:1701.04128.
-
-    Examples
-    --------
-    >>> receptive_field(unet((None, None, 1), filters=4, depth=1))
-    ReceptiveField(narrowest=18, widest=18, reach=9)
-    """
-    period = size_multiple(model)
-    # Far from the border, so that no interval becomes negative (// rounds down either way).
-    fields = []
-    for phase in range(period):
-        start, stop = trace_back(model, phase)
-        fields.append((stop - start + 1, phase - start, stop - phase))
-    widths = [width for width, _, _ in fields]
-    return ReceptiveField(min(widths), max(widths), max(max(f[1:]) for f in fields))
-
-
-def trace_back(model: keras.Model, pixel: int) -> tuple[int, int]:
-    """First and last input index, along one axis, that the output at index `pixel` depends on.
-
-    Parameters
-    ----------
-    model : keras.Model
-        As in `receptive_field`.
-    pixel : int
-        Row or column of the output.
-
-    Returns
-    -------
-    first, last : int
-        May lie outside the image, where the padding is.
-
-    Examples
-    --------
-    >>> trace_back(unet((None, None, 1), filters=4, depth=1), 100)
-    (92, 109)
-    """
-    needed = {id(model.outputs[0]): (pixel, pixel)}
-    for depth in sorted(model._nodes_by_depth):  # outputs first, inputs last
-        for node in model._nodes_by_depth[depth]:
-            layer = node.operation
-            if not node.input_tensors or id(node.outputs[0]) not in needed:
-                continue
-            wanted = _widen(layer, *needed[id(node.outputs[0])])
-            for tensor in node.input_tensors:
-                old = needed.get(id(tensor), wanted)
-                needed[id(tensor)] = (min(old[0], wanted[0]), max(old[1], wanted[1]))
-    return needed[id(model.inputs[0])]
-
-
-def _widen(layer: keras.layers.Layer, first: int, last: int) -> tuple[int, int]:
-    if isinstance(layer, layers.Conv2DTranspose):
-        # Input i is laid down from output i * stride - before on, `kernel` pixels long.
-        stride, kernel = layer.strides[0], layer.kernel_size[0]
-        before = (kernel - stride) // 2
-        return (first + before - kernel) // stride + 1, (last + before) // stride
-    if isinstance(layer, layers.Conv2D):
-        stride, kernel = layer.strides[0], layer.kernel_size[0]
-        before = (kernel - 1) // 2 if layer.padding == "same" else 0
-        return stride * first - before, stride * last - before + kernel - 1
-    if isinstance(layer, layers.MaxPooling2D):
-        return 2 * first, 2 * last + 1
-    if isinstance(layer, layers.UpSampling2D):
-        if (
-            layer.interpolation == "bilinear"
-        ):  # an even pixel leans to the left, an odd to the right
-            return (first + 1) // 2 - 1, (last + 1) // 2
-        return first // 2, last // 2
-    return first, last
+        if pixels is None or (pixels >= least and (pixels - lost) % multiple == 0):
+            continue
+        down = max(lost + (pixels - lost) // multiple * multiple, 0)
+        near = " or ".join(str(p) for p in (down, max(down + multiple, least)) if p >= least)
+        rule = f"that {name} = {multiple} divides"
+        if lost:
+            rule = f"of {lost} more than a multiple of {multiple}, and at least {least}"
+        raise ValueError(
+            f"input_size must have a {side} {rule}, found "
+            f"{pixels}: use {near}, a smaller depth, or None and predict(), which pads"
+        )

@@ -1,18 +1,33 @@
-"""A trained model's prediction for images of any size: pad, predict, crop."""
+"""A trained model's prediction for images of any size, at once or in tiles."""
+
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from unet_helpers import keras
 from unet_helpers.data.samples import Sample, Samples
-from unet_helpers.model.padding import run_padded
+from unet_helpers.model.geometry import GLOBAL_NORMS
+from unet_helpers.prediction.tiles import Source, predict_tiles, tiles
+
+SYMMETRIES = (1, 4, 8)
 
 
-def predict(model: keras.Model, image: ArrayLike) -> NDArray[np.float32]:
+def predict(
+    model: keras.Model,
+    image: ArrayLike,
+    tile: int | None = None,
+    *,
+    batch_size: int = 1,
+    symmetries: int = 1,
+    progress: bool = False,
+) -> NDArray[np.float32]:
     """Predict the class probabilities of one image, whatever its height and width.
 
-    The image is mirrored at its lower and right edges up to the next size that the model takes,
-    and the prediction is cropped back.
+    The image is mirrored at its edges up to the next size that the model takes, and the prediction
+    is cropped back. Cut into tiles, it gives the same probabilities in less memory: each tile is
+    predicted with as much around it as the model looks at.
 
     Parameters
     ----------
@@ -20,32 +35,93 @@ def predict(model: keras.Model, image: ArrayLike) -> NDArray[np.float32]:
         A U-Net, best built with ``input_size=(None, None, channels)``.
     image : array_like of float, shape (height, width, channels) or (height, width)
         Scaled as in training, 0 to 1.
+    tile : int, optional
+        Pixels a side of a tile, without what is around it; rounded up to whole steps of the model.
+        By default the whole image is predicted at once.
+    batch_size : int
+        Tiles in one run of the model.
+    symmetries : int
+        Average over this many ways to hold the image: 4 mirror it in both directions, 8 turn it by
+        a quarter too. It takes as many times as long.
+    progress : bool
+        Whether to show a bar that counts tiles.
 
     Returns
     -------
     ndarray of float32, shape (height, width, outputs)
         Probabilities.
 
+    Warns
+    -----
+    UserWarning
+        If tiles are asked for and the model normalises by the whole image (``norm="group"`` or
+        ``"instance"``): then each tile is normalised by itself, and seams may show.
+
     Raises
     ------
     ValueError
         If the image has another number of axes or channels than the model takes, is not scaled
         (whole numbers, or floats up to 255), holds NaN, or is larger than a model of fixed size
-        takes.
+        takes and no tiles are asked for; if another argument is out of range.
+
+    Examples
+    --------
+    >>> from unet_helpers import unet
+    >>> model = unet((None, None, 1), filters=4, depth=2)
+    >>> image = np.random.default_rng(0).random((300, 201))
+    >>> whole, tiled = predict(model, image), predict(model, image, tile=64)
+    >>> whole.shape, bool(np.allclose(whole, tiled, atol=1e-5))
+    ((300, 201, 1), True)
     """
+    pixels = _pixels(image)
+    _check_numbers(tile, batch_size, symmetries)
+    _check(model, pixels, tile)
+    height, width = pixels.shape[:2]
+    chosen = tiles(model, height, width, tile)
+    if len(chosen) > 1:
+        warn_of_global(model)
+    source, settings = Source(pixels), {"batch_size": batch_size, "symmetries": symmetries}
+    made = np.empty((height, width, model.output_shape[-1]), np.float32)
+    parts = predict_tiles(model, source, chosen, **settings)
+    for part, output in tqdm(parts, "tiles", len(chosen), disable=not progress):
+        made[part.place] = output
+    return made
+
+
+def _pixels(image: ArrayLike) -> NDArray[np.generic]:
     if isinstance(image, (Sample, Samples, str)):
         raise ValueError(
             f"image must be one array of pixels, found a {type(image).__name__}: give "
             "sample.image, or use predict_samples() for a collection"
         )
     pixels = np.asarray(image)
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    _check(model, pixels)
-    return run_padded(model, pixels)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _check(model: keras.Model, pixels: NDArray[np.generic]) -> None:
+def warn_of_global(model: keras.Model) -> None:
+    """Tell that tiles of this model cannot be what the whole image would give."""
+    named = [layer.name for layer in model.layers if isinstance(layer, GLOBAL_NORMS)]
+    if named:
+        warnings.warn(
+            f"model normalises by the whole image (layer {named[0]!r}), in tiles by each tile "
+            'alone: expect seams, or train with norm="batch" and predict with tile=None',
+            stacklevel=3,
+        )
+
+
+def _check_numbers(tile: int | None, batch_size: int, symmetries: int) -> None:
+    for name, number in (("tile", tile), ("batch_size", batch_size)):
+        if number is not None and (not isinstance(number, int | np.integer) or number < 1):
+            raise ValueError(
+                f"{name} must be a whole number of at least 1, found {number!r}: correct it"
+            )
+    if symmetries not in SYMMETRIES:
+        raise ValueError(
+            f"symmetries must be 1, 4 or 8, found {symmetries!r}: 4 mirrors, 8 turns too"
+        )
+
+
+def _check(model: keras.Model, pixels: NDArray[np.generic], tile: int | None) -> None:
     channels = model.input_shape[-1]
     if pixels.ndim != 3 or pixels.shape[2] != channels or not pixels.size:
         raise ValueError(
@@ -63,11 +139,13 @@ def _check(model: keras.Model, pixels: NDArray[np.generic]) -> None:
             "the largest possible value, 255 for 8 bits, and look for NaN"
         )
     fixed = model.input_shape[1:3]
-    if any(f is not None and length > f for f, length in zip(fixed, pixels.shape, strict=False)):
+    if tile is None and any(
+        f is not None and length > f for f, length in zip(fixed, pixels.shape, strict=False)
+    ):
         raise ValueError(
             f"image must fit into the {fixed[0]} x {fixed[1]} pixels that the model was built for, "
             f"found {pixels.shape[0]} x {pixels.shape[1]}: build it with "
-            f"input_size=(None, None, {channels})"
+            f"input_size=(None, None, {channels}), or ask for tiles (tile={min(fixed)})"
         )
 
 

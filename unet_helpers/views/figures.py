@@ -254,7 +254,7 @@ def bars(
 
 def field_of_view(model: Any, image: NDArray[Any], row: int, column: int) -> Figure:
     """The image with one pixel marked, and the square that the model's output there depends on."""
-    from unet_helpers.model.unet import trace_back  # loads Keras, which no other figure needs
+    from unet_helpers.model.geometry import trace_back  # loads Keras, which no other figure needs
 
     top, bottom = trace_back(model, row)
     left, right = trace_back(model, column)

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unet_helpers import keras
-from unet_helpers.model.unet import receptive_field, unet
+from unet_helpers.model.geometry import receptive_field
+from unet_helpers.model.unet import unet
 from unet_helpers.model.work import LayerWork, count_work
 from unet_helpers.views import figures
 from unet_helpers.views.widgets import Panel, _slider

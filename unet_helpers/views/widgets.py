@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from unet_helpers.data.pipeline import crop_batch, orient
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.scores import score_images
-from unet_helpers.model.unet import receptive_field, unet
+from unet_helpers.model.geometry import receptive_field
+from unet_helpers.model.unet import unet
 from unet_helpers.prediction.predict import to_mask
 from unet_helpers.views import figures
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unet_helpers import keras
 from unet_helpers.data.pipeline import crop_batch
 from unet_helpers.data.samples import Samples
-from unet_helpers.model.unet import size_multiple
+from unet_helpers.model.geometry import size_multiple
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
