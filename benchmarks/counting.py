@@ -10,23 +10,19 @@ benchmarks/results/counting.json and prints a table. Some minutes; not run by th
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import sklearn
+from _results import machine, store
 from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix
 
 from unet_helpers import Samples, confusion, score_images
 from unet_helpers.data.samples import Arrays, Record
 
-RESULT = Path(__file__).parent / "results" / "counting.json"
 SIDE, CLASSES, BLOCK, AT_LEAST = 512, 11, 10, 10.0
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -103,23 +99,18 @@ def main() -> None:
     times = {
         name: statistics.median(spent[reference] / spent[name] for spent in rounds) for name in WAYS
     }
-    RESULT.write_text(
-        json.dumps(
-            {
-                "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
-                "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
-                "images": chosen.images,
-                "side": SIDE,
-                "classes": CLASSES,
-                "at_least": AT_LEAST,
-                "seconds": seconds,
-                "times_as_fast": times,
-                "rounds": rounds,
-            },
-            indent=1,
-        )
-        + "\n"
-    )
+    result = {
+        "machine": machine(),
+        "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
+        "images": chosen.images,
+        "side": SIDE,
+        "classes": CLASSES,
+        "at_least": AT_LEAST,
+        "seconds": seconds,
+        "times_as_fast": times,
+        "rounds": rounds,
+    }
+    store("counting", result)
     print(f"{chosen.images} masks of {SIDE} x {SIDE}, {CLASSES} classes; {chosen.rounds} rounds\n")
     print("| way | seconds | times as fast |\n|---|---|---|")
     for name in WAYS:

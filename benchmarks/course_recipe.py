@@ -9,15 +9,12 @@ set. Otsu's threshold is measured on the same images.
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 from _baselines import otsu
+from _results import machine, store
 
 from unet_helpers import (
     BceDice,
@@ -106,13 +103,11 @@ def main() -> None:
         line = "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
         print(line, flush=True)
     result = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+        "machine": machine(),
         "precision": fast_precision(),
         "tasks": rows,
     }
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / "course_recipe.json").write_text(json.dumps(result, indent=1) + "\n")
+    store("course_recipe", result)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ a small part of it.
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _results import store
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
@@ -26,7 +25,6 @@ from unet_helpers.data.samples import DataError
 from unet_helpers.evaluation import comparison, intervals
 from unet_helpers.evaluation.scores import Counts, count, iou
 
-RESULT = Path(__file__).parent / "results" / "coverage.json"
 NUMBERS = (5, 8, 10, 12, 15, 20, 30, 50, 100)
 NOMINAL = 0.95
 REDRAWN = 500  # in the contest of methods; the package's own number where it is tested itself
@@ -293,7 +291,7 @@ def main() -> None:
         "coverage": measure_coverage(sets, max(sets // 4, 2)),
         "test": measure_test(max(sets // 4, 2)),
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    store("coverage", result)
     print(tables(result))
 
 

@@ -19,11 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from _results import RESULTS, store
 from PIL import Image
 
 from unet_helpers.data.cells import draw_field
 
-RESULTS = Path(__file__).parent / "results" / "doctor_speed.json"
 SIDE, FIELD_SIDE, FIELDS = 256, 640, 100
 
 
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="keep the pairs here, and use them again")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS / "doctor_speed.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "pairs"
@@ -96,8 +96,7 @@ def main() -> None:
         "runs": runs,
     }
     print(json.dumps(result, indent=1))
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    store(options.out, result)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ Writes benchmarks/results/draw_speed.json and prints a table. Half a minute; not
 
 import argparse
 import importlib
-import json
 import os
 import platform
 import statistics
@@ -24,11 +23,11 @@ from typing import Any
 
 import numpy as np
 import scipy
+from _results import machine, store
 
 from unet_helpers.data.cells import Knobs, draw_field
 
 ROOT = Path(__file__).parents[1]
-RESULT = Path(__file__).parent / "results" / "draw_speed.json"
 IMAGES, AT_MOST = 100, 5.0  # seconds, on two cores
 LOOKS = {"usual": None, "wide": Knobs(variety=3, white=4)}
 
@@ -111,16 +110,14 @@ def main() -> None:
                 f"({min(taken):.2f}-{max(taken):.2f}), allowed {AT_MOST:g} s"
             )
     versions = {"python": platform.python_version(), "numpy": np.__version__}
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
     result = {
-        "machine": {**machine, **versions, "scipy": scipy.__version__},
+        "machine": {**machine(), **versions, "scipy": scipy.__version__},
         "images": IMAGES,
         "at_most_seconds": AT_MOST,
         "timed": timed,
         "compared": compare(),
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    store("draw_speed", result)
 
 
 if __name__ == "__main__":

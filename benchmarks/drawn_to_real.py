@@ -15,9 +15,7 @@ by self-supervised learning, Micron 107, doi:10.1016/j.micron.2018.01.010.
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from _results import machine, store
 from PIL import Image
 
 from unet_helpers import (
@@ -48,7 +47,6 @@ FIELDS, CROP, BATCH, STEPS, FILTERS, DEPTH = 400, 128, 8, 300, 8, 4
 LOOKED_AT = 50  # images that were in view when the knobs were chosen
 WHITE = 4.0  # white cells per field: crops without any teach little
 PARTS = {"all": slice(None), "not looked at": slice(LOOKED_AT, None)}
-RESULT = Path(__file__).parent / "results" / "drawn_to_real.json"
 Batch = tuple[np.ndarray, np.ndarray]
 
 
@@ -153,14 +151,12 @@ def median(runs: list[dict[str, Any]], part: str, name: str) -> str:
     return f"{statistics.median(values):.3f} ({min(values):.3f}-{max(values):.3f})"
 
 
-def store(table: dict[str, list[dict[str, Any]]], images: int) -> None:
+def keep(table: dict[str, list[dict[str, Any]]], images: int) -> None:
     """Write what has been measured so far."""
     settings = {"fields": FIELDS, "steps": STEPS, "filters": FILTERS, "depth": DEPTH}
     settings |= {"crop": CROP, "batch_size": BATCH, "images": images, "looked_at": LOOKED_AT}
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
-    result = {"machine": machine, "precision": fast_precision(), **settings, "variants": table}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    result = {"machine": machine(), "precision": fast_precision(), **settings, "variants": table}
+    store("drawn_to_real", result)
 
 
 def show(table: dict[str, list[dict[str, Any]]], images: int) -> None:
@@ -187,7 +183,7 @@ def main() -> None:
     for seed in range(options.seeds):  # each seed goes through all variants, side by side
         for name in options.variants:
             table[name].append(measure(VARIANTS[name], seed, real))
-            store(table, len(real))
+            keep(table, len(real))
     show(table, len(real))
 
 

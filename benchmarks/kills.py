@@ -32,7 +32,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results" / "kills.json"
+from _results import RESULTS, read, store
+
 CHILD = Path(__file__).parent / "_killed.py"
 LOCK = threading.Lock()
 # One training each; where two moments stand, the second kill hits the training that goes on.
@@ -203,7 +204,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["cells", "membranes"])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
     parser.add_argument("--resume", action="store_true", help="go on with what is stored")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=RESULTS / "kills.json")
     options = parser.parse_args()
     if not os.environ.get("UNET_DATA_HOME") and "membranes" in options.sets:
         print("membranes is left out: it needs UNET_DATA_HOME")
@@ -211,11 +212,10 @@ def main() -> None:
     about = {"machine": platform.machine(), "cores": os.cpu_count()}
     result: dict[str, Any] = {**about, "python": platform.python_version(), "sets": {}}
     if options.resume and options.out.exists():
-        result = json.loads(options.out.read_text())
+        result = read(options.out)
 
     def keep() -> None:
-        options.out.parent.mkdir(exist_ok=True)
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+        store(options.out, result)
 
     for name in options.sets:
         measure(name, options.jobs, result["sets"].setdefault(name, {}), keep)

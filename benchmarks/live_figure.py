@@ -11,15 +11,13 @@ benchmarks/results/live_figure.json.
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from pathlib import Path
 from typing import Any
 
-RESULT = Path(__file__).parent / "results" / "live_figure.json"
+from _results import machine, read, store
+
 EPOCHS = 10
 
 
@@ -66,12 +64,12 @@ def training(steps: int, seed: int, watched: bool) -> dict[str, float]:
     return {"seconds": took, "figure": figure.inside, "drawings": figure.drawings + watched}
 
 
-def store(steps: int, pairs: list[dict[str, Any]]) -> None:
+def keep(steps: int, pairs: list[dict[str, Any]]) -> None:
     """Write what is known after some pairs."""
     shares = [pair["with"]["figure"] / pair["with"]["seconds"] for pair in pairs]
     longer = [pair["with"]["seconds"] / pair["without"]["seconds"] - 1 for pair in pairs]
     result = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+        "machine": machine(),
         "dataset": "cells",
         "steps": steps,
         "share": statistics.median(shares),
@@ -80,7 +78,7 @@ def store(steps: int, pairs: list[dict[str, Any]]) -> None:
         "longer_each": longer,
         "pairs": pairs,
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    store("live_figure", result)
 
 
 def measure(steps: int, pairs: int, budget: float) -> None:
@@ -95,7 +93,7 @@ def measure(steps: int, pairs: int, budget: float) -> None:
         order = (True, False) if pair % 2 else (False, True)
         runs = {watched: training(steps, pair, watched) for watched in order}
         found.append({"with": runs[True], "without": runs[False]})
-        store(steps, found)
+        keep(steps, found)
 
 
 def in_a_kernel(*numbers: float) -> None:
@@ -117,7 +115,7 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=270)
     chosen = parser.parse_args()
     in_a_kernel(chosen.steps, chosen.pairs, chosen.budget)
-    result = json.loads(RESULT.read_text())
+    result = read("live_figure")
     rows = zip(result["pairs"], result["shares"], result["longer_each"], strict=True)
     for pair, share, more in rows:
         run = pair["with"]

@@ -12,8 +12,6 @@ UNET_DATA_HOME is not set.
 
 import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _results import machine, store
 from PIL import Image
 
 from unet_helpers import (
@@ -238,11 +237,8 @@ def main() -> None:
         stream_through(given.through, given.passes)
         return
     keras.utils.set_random_seed(0)
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
-    result = {"machine": machine, **measure(given.rounds, given.files, given.passes)}
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / "pipeline.json").write_text(json.dumps(result, indent=1) + "\n")
+    result = {"machine": machine(), **measure(given.rounds, given.files, given.passes)}
+    store("pipeline", result)
 
 
 if __name__ == "__main__":

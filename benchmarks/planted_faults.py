@@ -11,7 +11,6 @@ word.
 """
 
 import argparse
-import json
 import os
 import shutil
 import tempfile
@@ -27,10 +26,10 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 from _planting import FAULTS, Fault  # noqa: E402
 from _realsets import SETS, write_set  # noqa: E402
+from _results import RESULTS, store  # noqa: E402
 
 from unet_helpers.data.doctor.check import check  # noqa: E402
 
-RESULT = Path(__file__).parent / "results" / "planted_faults.json"
 PLACES = ("mask-shifted", "mask-turned", "pairs-swapped", "polarity-inverted")
 Found = dict[str, Any]
 
@@ -156,7 +155,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--few", type=int, default=12, help="pairs for deterministic faults")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--faults", nargs="*", help="only those whose name holds one of these")
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=RESULTS / "planted_faults.json")
     parser.add_argument("--no-untouched", action="store_true")
     return parser.parse_args()
 
@@ -179,7 +178,7 @@ def main() -> None:
         "trials": trials,
         "untouched": clean,
     }
-    options.out.write_text(json.dumps(record, indent=1) + "\n")
+    store(options.out, record)
     report(trials, clean, sets)
     print(record["shares"], f"{record['seconds']} s")
 

@@ -10,19 +10,16 @@ out, with a word.
 """
 
 import argparse
-import json
-import os
-import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from _results import RESULTS, machine, store
 from _trainfaults import FAULTS, SOUND, Training
 
 from unet_helpers import DataError, Samples, diagnose, keras, load
 
-RESULT = Path(__file__).parent / "results" / "planted_trainings.json"
 SETS = ("cells", "membranes", "nuclei", "blood")
 LIMIT = 10.0  # seconds
 
@@ -94,7 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=list(SETS))
     parser.add_argument("--faults", nargs="*", help="only those whose name holds one of these")
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=RESULTS / "planted_trainings.json")
     options = parser.parse_args()
     found = {name: parts(name) for name in options.sets}
     there = {name: of for name, of in found.items() if of is not None}
@@ -106,7 +103,7 @@ def main() -> None:
         for name in there
     }
     record = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+        "machine": machine(),
         "named_first": named,
         "of": len(FAULTS),
         "sound_right": all(r["right"] for r in rows if r["fault"].startswith("sound")),
@@ -115,7 +112,7 @@ def main() -> None:
         "within_limit": all(row["seconds"] <= LIMIT for row in rows),
         "rows": rows,
     }
-    options.out.write_text(json.dumps(record, indent=1) + "\n")
+    store(options.out, record)
     print("\n" + table(rows, list(there)))
     print({key: value for key, value in record.items() if key != "rows"})
 

@@ -18,7 +18,6 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -28,7 +27,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-RESULT = Path(__file__).parent / "results" / "recipe_ablation.json"
+from _results import RESULTS, machine, store
+
 Change = dict[str, Any]
 
 # One change each, except where one setting makes no sense without another.
@@ -175,16 +175,11 @@ def markdown(table: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def store(runs: list[dict[str, Any]], options: argparse.Namespace) -> None:
+def keep(runs: list[dict[str, Any]], options: argparse.Namespace) -> None:
     """Write what has been measured so far, whole or not at all."""
-    result = Path(options.out)
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
     how = {"seconds": options.seconds, "clock": options.clock}
-    kept = {"machine": machine, **how, "table": summary(runs), "runs": runs}
-    result.parent.mkdir(exist_ok=True)
-    half = result.with_suffix(".part")
-    half.write_text(json.dumps(kept, indent=1) + "\n")
-    half.replace(result)
+    result = {"machine": machine(), **how, "table": summary(runs), "runs": runs}
+    store(Path(options.out), result)
 
 
 def measure(options: argparse.Namespace, variants: list[Change], sets: list[str]) -> None:
@@ -202,7 +197,7 @@ def measure(options: argparse.Namespace, variants: list[Change], sets: list[str]
             runs.append(run(change, dataset, seed, options))
             said = runs[-1].get("failed") or runs[-1]["rows"][-1]
             print(f"seed {seed} {dataset} {name_of(change)}: {said}", flush=True)
-            store(runs, options)
+            keep(runs, options)
     print(markdown(summary(runs)))
 
 
@@ -216,7 +211,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=GROUPS)
     parser.add_argument("--try", nargs="+", dest="tried", help="recipes, as 'key=value key=value'")
     parser.add_argument("--budget", type=float, default=1e9, help="minutes; no training after")
-    parser.add_argument("--out", default=str(RESULT), help="where the results go")
+    parser.add_argument(
+        "--out", default=str(RESULTS / "recipe_ablation.json"), help="where the results go"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--dataset", help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)

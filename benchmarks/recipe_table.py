@@ -14,13 +14,11 @@ benchmarks/results/recipe_table.json after every row.
 import argparse
 import dataclasses
 import json
-import os
-import platform
 import time
-from pathlib import Path
 from typing import Any
 
 from _baselines import common, otsu
+from _results import machine, store
 
 from unet_helpers import (
     DataError,
@@ -36,7 +34,6 @@ from unet_helpers import (
     train,
 )
 
-RESULT = Path(__file__).parent / "results" / "recipe_table.json"
 SETS = ("cells", "membranes", "nuclei", "blood", "streets")
 MEASURES = {"iou": iou, "dice": dice}
 
@@ -98,15 +95,11 @@ def markdown(table: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def store(table: list[dict[str, Any]], options: argparse.Namespace) -> None:
+def keep(table: list[dict[str, Any]], options: argparse.Namespace) -> None:
     """Write what has been measured so far, whole or not at all."""
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
-    result = {"machine": machine, "minutes": options.minutes, "seed": options.seed, "rows": table}
-    text = json.dumps(result, indent=1, default=str)
-    RESULT.parent.mkdir(exist_ok=True)
-    half = RESULT.with_suffix(".part")
-    half.write_text(text.replace("NaN", "null") + "\n")
-    half.replace(RESULT)
+    result = {"machine": machine(), "minutes": options.minutes, "seed": options.seed, "rows": table}
+    text = json.dumps(result, default=str)  # JSON has no NaN: null stands for it
+    store("recipe_table", json.loads(text.replace("NaN", "null")))
 
 
 def main() -> None:
@@ -122,7 +115,7 @@ def main() -> None:
             for row in rows(dataset, options):
                 table.append(row)
                 print(markdown(table).splitlines()[-1], flush=True)
-                store(table, options)
+                keep(table, options)
         except DataError as error:
             print(f"{dataset}: left out: {error}")
     print(markdown(table))

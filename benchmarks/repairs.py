@@ -14,14 +14,13 @@ tests. `--again` measures the variants from this one on, and keeps what is store
 
 import argparse
 import itertools
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from _results import RESULTS, machine, read, store
 
 from unet_helpers import (
     BceDice,
@@ -129,7 +128,7 @@ def measure(dataset: str, seeds: int, steps: int, stored: Mapping[str, Any]) -> 
         "dataset": dataset,
         "steps": steps,
         "precision": fast_precision(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+        "machine": machine(),
         "val_iou": scores,
         "seconds": seconds,
         **summary(scores),
@@ -140,7 +139,7 @@ def kept(target: Path, again: str | None, steps: int, seeds: int) -> dict[str, A
     """What stays of the stored result: the variants above `again`; nothing without it."""
     if again is None:
         return {}
-    stored = json.loads(target.read_text())
+    stored = read(target)
     names = [name for name, _ in VARIANTS]
     if again not in names or stored["steps"] != steps:
         raise SystemExit(f"--again takes one of {', '.join(names)}, with the stored steps")
@@ -160,12 +159,10 @@ def main() -> None:
     parser.add_argument("--again", metavar="VARIANT", help="measure from this variant on")
     arguments = parser.parse_args()
     keras.config.set_dtype_policy(fast_precision())
-    results = Path(__file__).parent / "results"
-    target = arguments.out or results / f"repairs_{arguments.dataset}.json"
+    target = arguments.out or RESULTS / f"repairs_{arguments.dataset}.json"
     stored = kept(target, arguments.again, arguments.steps, arguments.seeds)
     result = measure(arguments.dataset, arguments.seeds, arguments.steps, stored)
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(result, indent=1) + "\n")
+    store(target, result)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ file to benchmarks/results/, which notebook 03 shows. Takes minutes; not run by 
 """
 
 import argparse
-import json
-import os
-import platform
 import time
 from pathlib import Path
 
+from _results import machine, store
+
 from unet_helpers import Dice, IoU, keras, load, unet
 
-RESULTS = Path(__file__).parent / "results"
 SIZE, BATCH = 256, 8
 
 
@@ -48,7 +46,7 @@ def measure(dataset: str, epochs: int) -> dict[str, object]:
         "images": len(images),
         "filters": 64,
         "batch_size": BATCH,
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+        "machine": machine(),
         "epochs": rows,
     }
 
@@ -60,9 +58,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     arguments = parser.parse_args()
     result = measure(arguments.dataset, arguments.epochs)
-    RESULTS.mkdir(exist_ok=True)
-    target = RESULTS / f"seed_recipe_{arguments.dataset}.json"
-    target.write_text(json.dumps(result, indent=1) + "\n")
+    target = store(f"seed_recipe_{arguments.dataset}", result)
     print(target.relative_to(Path.cwd()) if target.is_relative_to(Path.cwd()) else target)
 
 

@@ -11,13 +11,10 @@ and depth; not run by the tests.
 
 import argparse
 import itertools
-import json
-import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _results import RESULTS, machine, read, store
 
 from unet_helpers import (
     BceDice,
@@ -35,7 +32,6 @@ from unet_helpers import (
 
 layers = keras.layers
 STEPS, CROP, BATCH, FILTERS, WIDTH = 150, 128, 8, 8, 2
-RESULT = Path(__file__).parent / "results" / "skip_connections.json"
 
 
 def block(x: Any, filters: int) -> Any:
@@ -89,15 +85,14 @@ def measure(dataset: str, depth: int, seed: int, found: dict[str, dict[str, list
             entry[kind].append(round(value, 4))
 
 
-def store(sets: dict[str, Any]) -> None:
+def keep(sets: dict[str, Any]) -> None:
     """Write all scores, and how they were measured."""
     settings = {
         "steps": STEPS, "crop": CROP, "batch": BATCH, "filters": FILTERS,
         "boundary_width": WIDTH, "precision": fast_precision(),
-        "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
+        "machine": machine(),
     }  # fmt: skip
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps({**settings, "sets": sets}, indent=1) + "\n")
+    store("skip_connections", {**settings, "sets": sets})
 
 
 def main() -> None:
@@ -109,14 +104,15 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="measure only seeds still missing")
     arguments = parser.parse_args()
     keras.config.set_dtype_policy(fast_precision())
-    sets = json.loads(RESULT.read_text())["sets"] if RESULT.exists() else {}
+    there = (RESULTS / "skip_connections.json").exists()
+    sets = read("skip_connections")["sets"] if there else {}
     for dataset, depth in itertools.product(arguments.datasets, arguments.depths):
         depths = sets.setdefault(dataset, {})
         found = depths[str(depth)] = depths.get(str(depth), {}) if arguments.resume else {}
         done = len(found["with"]["iou"]) if found else 0
         for seed in range(done, arguments.seeds):
             measure(dataset, depth, seed, found)
-            store(sets)
+            keep(sets)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -30,8 +29,8 @@ from typing import Any, NamedTuple
 
 import _nets
 import numpy as np
+from _results import RESULTS, machine, store
 
-RESULTS = Path(__file__).parent / "results"
 KERAS_NETS = ("plain Keras", "ours", "ours, transpose", "keras-unet")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
@@ -218,12 +217,12 @@ def markdown(rows: list[dict[str, Any]], best: dict[str, float]) -> str:
     return "\n".join([*lines, "", f"best matrix product: {ceilings or 'not measured'}"])
 
 
-def machine() -> dict[str, Any]:
+def where() -> dict[str, Any]:
     """Where it was measured."""
     wanted = ("tensorflow", "keras", "jax", "torch", "monai")
     metadata = importlib.import_module("importlib.metadata")
     versions = {name: metadata.version(name) for name in wanted if find_spec(name)}
-    return {"cores": os.cpu_count(), "processor": platform.machine(), "versions": versions}
+    return {**machine(), "versions": versions}
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -245,7 +244,7 @@ def measure(options: argparse.Namespace) -> None:
             for worker, row in order:
                 row["rounds"].append(worker.ask())
             finish(rows, best)
-            store({"machine": machine(), "peaks": found, "rows": rows}, options.out)
+            store(Path(options.out), {"machine": where(), "peaks": found, "rows": rows})
             print(f"round {number + 1} of {options.rounds}", flush=True)
     finally:
         for worker in workers:
@@ -261,15 +260,6 @@ def peaks_apart() -> str:
         [sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True
     )
     return done.stdout.strip().splitlines()[-1]
-
-
-def store(result: dict[str, Any], out: str) -> None:
-    """Write what has been measured so far, whole or not at all."""
-    path = Path(out)
-    path.parent.mkdir(exist_ok=True)
-    half = path.with_suffix(".part")
-    half.write_text(json.dumps(result, indent=1) + "\n")
-    half.replace(path)
 
 
 def main() -> None:

@@ -23,7 +23,6 @@ import argparse
 import importlib
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -33,7 +32,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from _results import RESULTS, machine, read, store
+
 TARGET, TRAIN_SLICES, SEED_EPOCHS, TUTORIAL_EPOCHS = 0.80, 24, 2, 50
 OWN = ("ours", "bare")  # what is not a peer
 NEEDS = {"monai": "monai", "monai_16": "monai", "keras_unet": "keras_unet"}
@@ -210,14 +210,10 @@ def marks_rows(runs: list[dict[str, Any]], minutes: list[float]) -> list[str]:
 
 
 # --- all trainings --------------------------------------------------------------------------------
-def store(name: str, runs: list[dict[str, Any]], **more: Any) -> None:
+def keep(name: str, runs: list[dict[str, Any]], **more: Any) -> None:
     """Write what has been measured so far, whole or not at all."""
-    machine = {"cores": os.cpu_count(), "processor": platform.machine()}
-    result = {"machine": machine, "target": TARGET, **more, "runs": runs}
-    RESULTS.mkdir(exist_ok=True)
-    half = RESULTS / f"{name}.json.part"
-    half.write_text(json.dumps(result, indent=1) + "\n")
-    half.replace(RESULTS / f"{name}.json")
+    result = {"machine": machine(), "target": TARGET, **more, "runs": runs}
+    store(name, result)
 
 
 def cap_of(name: str, cap: float) -> float:
@@ -235,10 +231,9 @@ def turns(options: argparse.Namespace, peers: list[str]) -> list[tuple[str, int]
 
 def stored_runs(name: str, options: argparse.Namespace) -> list[dict[str, Any]]:
     """What an interrupted call has measured, if it is to go on."""
-    path = RESULTS / f"{name}.json"
-    if not options.resume or not path.exists():
+    if not options.resume or not (RESULTS / f"{name}.json").exists():
         return []
-    return [run for run in json.loads(path.read_text())["runs"] if "failed" not in run]
+    return [run for run in read(name)["runs"] if "failed" not in run]
 
 
 def race(options: argparse.Namespace, peers: list[str]) -> None:
@@ -259,7 +254,7 @@ def race(options: argparse.Namespace, peers: list[str]) -> None:
         )
         print(f"seed {seed} {name:<10} {said}", flush=True)
         table = storable(summary(runs, options.cap))
-        store("time_to_quality", runs, cap=options.cap, plan=options.plan, table=table)
+        keep("time_to_quality", runs, cap=options.cap, plan=options.plan, table=table)
     print(markdown(summary(runs, options.cap), options.cap))
 
 
@@ -276,7 +271,7 @@ def at_marks(options: argparse.Namespace, peers: list[str]) -> None:
             runs.append({**found, "plan": plan} if name == "ours" else found)
             print(f"{name} {minutes} {found.get('failed') or found['best_dice']}", flush=True)
             lines = marks_rows(runs, options.marks)
-            store("time_to_quality_marks", runs, minutes=options.marks, table=lines)
+            keep("time_to_quality_marks", runs, minutes=options.marks, table=lines)
     print("\n".join(marks_rows(runs, options.marks)))
 
 
