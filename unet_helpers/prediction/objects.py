@@ -107,14 +107,17 @@ def _check_settings(threshold: float, split: float | None, min_area: int) -> Non
 
 
 def _parted(inside: NDArray[np.bool_], split: float) -> NDArray[np.int32]:
-    from skimage.morphology import h_maxima, reconstruction
+    from skimage.morphology import local_maxima, reconstruction
     from skimage.segmentation import watershed
 
     depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
-    seeds, _ = ndimage.label(h_maxima(depth, split), structure=np.ones((3, 3)))
+    # Each dome is cut off `split` below its top: what is still a top then is a middle of its own.
+    cross = ndimage.generate_binary_structure(2, 1)
+    domes = reconstruction(depth - split, depth, footprint=cross)
+    seeds, _ = ndimage.label(local_maxima(domes, connectivity=1) & (domes > 0))
     # An object less deep than `split` has no such middle; it is one object all the same.
     pieces = label_objects(inside)
-    reached = reconstruction(np.where(seeds > 0, pieces, 0), pieces)
+    reached = reconstruction(np.where(seeds > 0, pieces, 0), pieces, footprint=cross)
     bare = np.where(reached == 0, pieces, 0)
     seeds = np.where(bare > 0, bare + seeds.max(), seeds)
     return np.asarray(watershed(-depth, seeds, mask=inside), np.int32)
