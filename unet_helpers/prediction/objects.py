@@ -66,8 +66,8 @@ def find_objects(
 
     Examples
     --------
-    >>> two = np.hypot(*np.mgrid[-10:11, -10:11]) < 8
-    >>> touching = np.hstack([two, two[:, 4:]])  # two discs that overlap by a few pixels
+    >>> disc = np.hypot(*np.mgrid[-10:11, -10:11]) < 8
+    >>> touching = np.hstack([disc[:, :18], disc[:, 3:]])
     >>> int(find_objects(touching).max()), int(find_objects(touching, split=1).max())
     (1, 2)
     """

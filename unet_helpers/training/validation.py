@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from unet_helpers import keras
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.scores import Scores, dice, score_images
-from unet_helpers.model.padding import run_padded
+from unet_helpers.model.geometry import run_padded
 
 PIXELS = 1 << 21  # about 32 images of 256 x 256: enough to choose by, in a second or so
 

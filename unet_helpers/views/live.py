@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unet_helpers import keras
 from unet_helpers.data.samples import Sample, Samples
-from unet_helpers.model.padding import run_padded
+from unet_helpers.model.geometry import run_padded
 from unet_helpers.views import figures
 from unet_helpers.views.live_drawing import SHOWN, Drawing, Progress, Shot
 from unet_helpers.views.live_page import Frame, Pace, StopButton, clock_time, has_kernel

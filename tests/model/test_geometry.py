@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from unet_helpers import unet
-from unet_helpers.model.padding import run_padded
+from unet_helpers.model.geometry import run_padded
 
 
 def noise(*shape: int) -> np.ndarray:
