@@ -141,6 +141,8 @@ def summary(runs: list[dict[str, Any]], cap: float) -> dict[str, dict[str, Any]]
             "highest": max(times),
             "best_dice": max(r["best_dice"] for r in mine),
         }
+        if name == "ours":  # it plans for its end, and stops there
+            table[name]["planned"] = max(r["trained_for"] for r in mine)
         if name == "common":
             first = mine[0]
             steps = TUTORIAL_EPOCHS * TRAIN_SLICES * 4 / 8
@@ -173,7 +175,8 @@ def markdown(table: dict[str, dict[str, Any]], cap: float) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, row in table.items():
-        spread = " to ".join(seconds(row[end], cap) for end in ("lowest", "highest"))
+        until = row.get("planned", cap_of(name, cap))
+        spread = " to ".join(seconds(row[end], until) for end in ("lowest", "highest"))
         if name == "common":
             spread = (
                 f"{row['epochs']:.1f} epochs only; its {TUTORIAL_EPOCHS} would take "
@@ -181,7 +184,7 @@ def markdown(table: dict[str, dict[str, Any]], cap: float) -> str:
             )
         lines.append(
             f"| {name} | {row['trainings']} | {row['reached']} "
-            f"| {seconds(row['median'], cap_of(name, cap))} "
+            f"| {seconds(row['median'], until)} "
             f"| {spread} | {row['best_dice']:.3f} |"
         )
     ratio = table.get("ours", {}).get("times_as_fast_as_best_peer")
@@ -200,8 +203,9 @@ def marks_rows(runs: list[dict[str, Any]], minutes: list[float]) -> list[str]:
                 continue
             rows = found["rows"]
             before = [r for r in rows if r["seconds"] <= minute * 60 * 1.1] or rows[:1]
-            # Ours may end a little before its mark.
-            rand = [r["v_rand"] for r in rows if "v_rand" in r and r["seconds"] >= minute * 50]
+            # Ours plans for its mark and ends near it, with its last reading.
+            due = minute * 50 if planned is None else 0
+            rand = [r["v_rand"] for r in rows if "v_rand" in r and r["seconds"] >= due]
             lines.append(
                 f"| {found['recipe']} | {minute:g} | {max(r['dice'] for r in before):.3f} "
                 f"| {rand[0] if rand else float('nan'):.3f} |"

@@ -135,6 +135,7 @@ BESIDE = (
     "training/train.py",
     "training/validation.py",
     "training/diagnosis/",
+    "prediction/object_files.py",
     "prediction/objects.py",
     "prediction/outlines.py",
     "views/explorer.py",
