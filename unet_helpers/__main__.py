@@ -164,6 +164,15 @@ def _add_doctor(commands: Any) -> None:
     parser.set_defaults(handler=_doctor)
 
 
+def _add_train(commands: Any) -> None:
+    from unet_helpers.classroom.training_arguments import add_arguments
+
+    purpose = "train a U-Net on a folder of images and masks"
+    parser = add_command(commands, "train", purpose, "train images masks --out run")
+    add_arguments(parser)
+    parser.set_defaults(handler=_train)
+
+
 def _add_evaluate(commands: Any) -> None:
     from unet_helpers.classroom.evaluating_arguments import add_arguments
 
@@ -181,6 +190,7 @@ COMMANDS = (
     _add_execute,
     _add_data,
     _add_doctor,
+    _add_train,
     _add_evaluate,
 )
 
@@ -251,6 +261,12 @@ def _doctor(options: argparse.Namespace) -> int:
         return run(options)
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _train(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom.training_command import train
+
+    return train(options)
 
 
 def _evaluate(options: argparse.Namespace) -> int:

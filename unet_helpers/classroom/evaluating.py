@@ -7,6 +7,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.report import ScoreReport, score_report
 from unet_helpers.evaluation.report_files import former_parts
 
-from .evaluating_runs import Masks, Model, find_masks
+from .evaluating_runs import Model, find_masks
 from .files import UserError
 
 MODEL = "model.keras"
@@ -42,12 +43,34 @@ def evaluate(options: argparse.Namespace) -> int:
     UserError
         If it cannot be done.
     """
+    return ask(lambda: _evaluate(options), options.run)
+
+
+def ask(work: Callable[[], int], subject: str) -> int:
+    """Do the work of a command; what it refuses becomes one line.
+
+    Parameters
+    ----------
+    work : callable
+        Gives the exit status.
+    subject : str
+        The path that an error of the system is about, where it names none.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    UserError
+        In place of ValueError and OSError.
+    """
     try:
-        return _evaluate(options)
+        return work()
     except ValueError as error:
         raise UserError(str(error)) from error
     except OSError as error:
-        raise UserError(f"{error.filename or options.run}: {error.strerror or error}") from error
+        raise UserError(f"{error.filename or subject}: {error.strerror or error}") from error
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -71,7 +94,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     notes = [*predictions.notes, *_ungrouped(options, samples)]
     report = score_report(samples, bar, threshold=options.threshold, notes=notes)
-    written = [] if out is None else report.write(out, _figures(report, samples, predictions))
+    written = [] if out is None else report.write(out, figures_of(report, samples, predictions))
     say(report.to_json() if options.json else str(report))
     if written and not options.json:
         say(f"\nwritten to {out}: {', '.join(path.name for path in written)}")
@@ -92,14 +115,21 @@ def _model_file(run: Path) -> Path | None:
     return run
 
 
-def _read(options: argparse.Namespace) -> Samples:
-    """The labelled images."""
+def read_labelled(options: argparse.Namespace, command: str) -> Samples:
+    """Read the images and masks that a command's options name.
+
+    Raises
+    ------
+    UserError
+        If they name none, or in two ways.
+    """
     if options.manifest and options.images:
         raise UserError("IMAGES and --manifest were both given: name the pairs in one way")
     if not options.manifest and not options.masks:
         missing = "MASKS is" if options.images else "IMAGES and MASKS are"
-        raise UserError(f"{missing} missing: python -m unet_helpers evaluate RUN IMAGES MASKS")
-    samples = read_folder(
+        run = "RUN " * (command == "evaluate")
+        raise UserError(f"{missing} missing: python -m unet_helpers {command} {run}IMAGES MASKS")
+    return read_folder(
         options.manifest or options.images,
         options.masks,
         class_names=options.classes,
@@ -110,6 +140,10 @@ def _read(options: argparse.Namespace) -> Samples:
         pattern=options.pattern,
         group=options.group,
     )
+
+
+def _read(options: argparse.Namespace) -> Samples:
+    samples = read_labelled(options, "evaluate")
     if options.part:
         samples = _part(samples, options.part)
     return samples.binary(options.foreground) if options.foreground else samples
@@ -139,7 +173,10 @@ def _ungrouped(options: argparse.Namespace, samples: Samples) -> list[str]:
 # --- what comes out -----------------------------------------------------------------------------
 
 
-def _figures(report: ScoreReport, samples: Samples, predictions: Masks | Model) -> dict[str, bytes]:
+def figures_of(
+    report: ScoreReport, samples: Samples, predictions: Sequence[NDArray[Any]]
+) -> dict[str, bytes]:
+    """Draw what belongs to a report: file names and PNG images."""
     from unet_helpers.views import score_figures
     from unet_helpers.views.figures import png
 

@@ -1,0 +1,157 @@
+"""The command ``train``: check a folder, train on it, score the outcome, leave files."""
+
+import argparse
+import contextlib
+import io
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from unet_helpers.classroom.evaluating import ask, figures_of, read_labelled, say
+from unet_helpers.classroom.files import UserError
+from unet_helpers.data.doctor.check import check
+from unet_helpers.data.samples import Samples
+from unet_helpers.data.splits import keep_split, read_split
+
+TEST, SPLIT, MINUTES = "test", "split.csv", 2.0
+
+
+def train(options: argparse.Namespace) -> int:
+    """Train as the options say.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        As `training_arguments.add_arguments` makes it.
+
+    Returns
+    -------
+    int
+        0; 1 if the check found errors; 3 if it was stopped.
+
+    Raises
+    ------
+    UserError
+        If it cannot be done.
+    """
+    return ask(lambda: _train(options), options.out)
+
+
+def _train(options: argparse.Namespace) -> int:
+    out = Path(options.out)
+    _check_place(out, options.resume)
+    with _told_to(options):
+        samples = read_labelled(options, "train")
+        sick = _examined(options, samples)
+        if sick:
+            return 1
+        if samples.num_classes > 2 and options.foreground:
+            samples = samples.binary(options.foreground)
+        parts = _split(samples, out, options)
+        run = _trained(parts, out, options)
+        if not run.finished:
+            say(f"stopped: the same command with --resume goes on; so far\n{run}")
+            return 3
+        told = _scored(run, parts, out)
+    if not options.quiet:
+        say(json.dumps(told, indent=1) if options.json else told["text"])
+    return 0
+
+
+def _check_place(out: Path, resume: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: --out must name a folder, found a file: choose another name")
+    if out.is_dir() and any(out.iterdir()) and not resume:
+        raise UserError(
+            f"{out}: --out must be a new or empty folder, found one with files: choose another, "
+            "or add --resume to go on with the training that it holds"
+        )
+
+
+def _told_to(options: argparse.Namespace) -> Any:
+    """Where standard output is for one document, or for nothing, the rest is told elsewhere."""
+    if options.json:
+        return contextlib.redirect_stdout(sys.stderr)
+    return contextlib.redirect_stdout(io.StringIO() if options.quiet else sys.stdout)
+
+
+def _examined(options: argparse.Namespace, samples: Samples) -> bool:
+    """Show what the doctor finds; whether it keeps from training."""
+    report = check(samples)
+    if len(report):
+        print(report)
+    if report.ok or options.anyway:
+        return False
+    print(
+        "error: the check found errors, and a net would learn them too: mend them, or pass over "
+        "them with --anyway",
+        file=sys.stderr,
+    )
+    return True
+
+
+def _split(samples: Samples, out: Path, options: argparse.Namespace) -> tuple[Samples, ...]:
+    """Training, validation and test images; those of a training that goes on are its own."""
+    kept = out / SPLIT
+    parts = read_split(kept, samples) if kept.exists() else samples.split(seed=options.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    keep_split(kept, parts)
+    numbers = ", ".join(f"{len(part)} {part.part}" for part in parts)
+    groups = len(set(samples.groups))
+    told = f"{groups} groups" if groups < len(samples) else "each image a group of its own"
+    print(f"{len(samples)} images, {told}: {numbers}")
+    return parts
+
+
+def _trained(parts: tuple[Samples, ...], out: Path, options: argparse.Namespace) -> Any:
+    from unet_helpers.classroom.live_line import LiveLine
+    from unet_helpers.training.train import CROPS
+    from unet_helpers.training.train import train as train_model
+
+    asked: dict[str, Any] = {"minutes": options.minutes or MINUTES}
+    if options.epochs:
+        batch = int(str(CROPS["batch_size"]))
+        asked = {"steps": math.ceil(options.epochs * len(parts[0]) / batch)}
+    callbacks = [] if options.quiet else [LiveLine()]
+    return train_model(
+        parts[0], parts[1], folder=out, seed=options.seed, callbacks=callbacks, **asked
+    )
+
+
+def _scored(run: Any, parts: tuple[Samples, ...], out: Path) -> dict[str, Any]:
+    """Score the test images, write the report and the card; tell it as JSON and as text."""
+    from unet_helpers.evaluation.report import score_report
+    from unet_helpers.prediction.card import model_card, write_card
+    from unet_helpers.prediction.otsu import otsu_scores
+    from unet_helpers.prediction.predict import predict
+    from unet_helpers.training.run_record import score_record
+
+    test = parts[2]
+    predictions = [predict(run.model, sample.image) for sample in test]
+    report = score_report(test, predictions)
+    baseline = score_record(otsu_scores(parts[0], test)) if test.num_classes == 2 else None
+    report.write(out / TEST, figures_of(report, test, predictions))
+    found = score_record(report.scores)
+    card = write_card(out, model_card(run.record, test=found, baseline=baseline))
+    return {
+        "run": str(out),
+        "steps": run.record["steps"],
+        "seconds": run.record["seconds"],
+        "test": found,
+        "otsu": baseline,
+        "text": _text(out, found, baseline, card),
+    }
+
+
+def _text(out: Path, found: Any, baseline: Any, card: Path) -> str:
+    from unet_helpers.training.run_record import shown
+
+    lines = ["on test images, which neither the training nor the choice of weights has seen:"]
+    for title, scores in (("U-Net", found), ("Otsu's threshold", baseline or {})):
+        lines += [
+            f"  {title}, {name}: IoU {shown(told['iou'])}, Dice {shown(told['dice'])}"
+            for name, told in scores.items()
+        ]
+    return "\n".join([*lines, f"written to {out}: model.keras, run.json, {card.name}, {TEST}/"])
