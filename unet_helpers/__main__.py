@@ -182,6 +182,15 @@ def _add_evaluate(commands: Any) -> None:
     parser.set_defaults(handler=_evaluate)
 
 
+def _add_predict(commands: Any) -> None:
+    from unet_helpers.classroom.predicting_arguments import add_arguments
+
+    purpose = "predict masks of new images"
+    parser = add_command(commands, "predict", purpose, "predict run images --out masks")
+    add_arguments(parser)
+    parser.set_defaults(handler=_predict)
+
+
 COMMANDS = (
     _add_lab,
     _add_run,
@@ -192,6 +201,7 @@ COMMANDS = (
     _add_doctor,
     _add_train,
     _add_evaluate,
+    _add_predict,
 )
 
 
@@ -273,6 +283,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     from unet_helpers.classroom.evaluating import evaluate
 
     return evaluate(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom.predicting import predict
+
+    return predict(options)
 
 
 def _working_copies(notebooks: Path) -> Path:

@@ -122,7 +122,7 @@ class Model(Sequence[NDArray[np.float32]]):
 
     def __init__(self, path: Path, samples: Samples) -> None:
         self.path, self.samples = path, samples
-        self.model = _load(path)
+        self.model = load_model(path)
         channels, outputs = self._shapes()
         self._check_channels(channels)
         self._check_classes(outputs)
@@ -176,7 +176,23 @@ class Model(Sequence[NDArray[np.float32]]):
             raise UserError(f"{sample.name}: {_told(error)}") from error
 
 
-def _load(path: Path) -> Any:
+def load_model(path: Path) -> Any:
+    """Load a ``.keras`` file; nothing in it is executed but Keras layers.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or none of Keras.
+    """
     if not zipfile.is_zipfile(path):
         raise _unusable(path, "a file that is damaged or none of Keras")
     from unet_helpers import keras

@@ -1,0 +1,190 @@
+"""The command ``predict``: masks, and objects if asked for, of images without labels."""
+
+import argparse
+import io
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from unet_helpers.data.formats.decode import decode_one
+from unet_helpers.data.formats.images import image_array
+from unet_helpers.data.formats.listing import list_files
+from unet_helpers.data.samples import DataError
+from unet_helpers.training.state_files import write_whole
+
+from .evaluating import MODEL, ask, say
+from .evaluating_runs import load_model
+from .files import UserError
+
+# Blue, orange, green, ...: told apart by colour-blind people too (Okabe and Ito).
+PALETTE = (
+    (0, 0, 0), (86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (0, 114, 178),
+    (213, 94, 0), (204, 121, 167), (255, 255, 255),
+)  # fmt: skip
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Predict what the options name.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        As `predicting_arguments.add_arguments` makes it.
+
+    Returns
+    -------
+    int
+        0, or 1 if images were left out.
+
+    Raises
+    ------
+    UserError
+        If it cannot be done.
+    """
+    return ask(lambda: _predict(options), options.out)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    files, out = _files(options.images), Path(options.out)
+    targets = {path: out / f"{path.stem}.png" for path in files}
+    _check_targets(targets, out, options.overwrite)
+    model, record = _model(Path(options.run))
+    out.mkdir(parents=True, exist_ok=True)
+    threshold = options.threshold
+    if threshold is None:
+        threshold = float(record.get("threshold", 0.5))
+    rows, left = [], []
+    quiet = options.json or options.quiet or not sys.stderr.isatty()
+    for path in tqdm(files, "predicting", unit="image", leave=False, disable=quiet):
+        try:
+            rows.append(_one(model, path, targets[path], threshold, options))
+        except (DataError, UserError, ValueError) as error:
+            if not options.skip:
+                done = f"; {len(rows)} of {len(files)} are in {out}" if rows else ""
+                raise UserError(f"{error}{done}") from error
+            left.append({"image": str(path), "error": str(error)})
+            print(f"left out: {error}", file=sys.stderr)
+    _tell(options, out, rows, left)
+    return 1 if left else 0
+
+
+def _tell(options: argparse.Namespace, out: Path, rows: list[Any], left: list[Any]) -> None:
+    if options.json:
+        say(json.dumps({"out": str(out), "images": rows, "left_out": left}, indent=1))
+    elif not options.quiet:
+        objects = sum(row.get("objects", 0) for row in rows)
+        told = f", {objects} objects" if options.objects else ""
+        missing = f", {len(left)} left out" if left else ""
+        say(f"{len(rows)} masks in {out}{told}{missing}")
+
+
+def _files(given: list[str]) -> list[Path]:
+    """The images that files and folders name."""
+    found: list[Path] = []
+    for text in given:
+        path = Path(text)
+        if not path.exists():
+            raise UserError(f"{path}: an image or a folder is expected, found nothing: correct it")
+        found += list_files(path, "IMAGES") if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def _check_targets(targets: dict[Path, Path], out: Path, overwrite: bool) -> None:
+    twice = [name for name, number in Counter(targets.values()).items() if number > 1]
+    if twice:
+        same = [str(path) for path, target in targets.items() if target == twice[0]]
+        raise UserError(
+            f"{same[0]}: images must differ in their names, found {same[1]} beside it, and both "
+            f"masks would be {twice[0].name}: predict them into two folders"
+        )
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: --out must name a folder, found a file: choose another name")
+    there = [target for target in targets.values() if target.exists()]
+    if there and not overwrite:
+        raise UserError(
+            f"{there[0]}: the mask must not be there yet, found {len(there)} of {len(targets)}: "
+            "choose another folder, or replace them with --overwrite"
+        )
+    images = {path.resolve() for path in targets}
+    lost = [target for target in targets.values() if target.resolve() in images]
+    if lost:
+        raise UserError(
+            f"{lost[0]}: a mask must not replace an image, found --out to be the images' own "
+            "folder: choose another one"
+        )
+
+
+def _model(run: Path) -> tuple[Any, dict[str, Any]]:
+    """The model, and what its run tells."""
+    if not run.exists():
+        raise UserError(f"{run}: a run or a model is expected, found nothing: correct the path")
+    file = run / MODEL if run.is_dir() else run
+    if not file.is_file():
+        raise UserError(
+            f"{run}: a run must hold {MODEL}, found none: name the folder that `train` wrote"
+        )
+    from unet_helpers.training.run_record import read_record
+
+    return load_model(file), read_record(file.parent) or {}
+
+
+def _one(
+    model: Any, path: Path, target: Path, threshold: float, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Predict one image and write its files."""
+    from unet_helpers.prediction.predict import predict as predict_image
+    from unet_helpers.prediction.predict import to_mask
+
+    image = _scaled(image_array(decode_one(path), path))
+    channels = model.input_shape[-1]
+    if image.shape[-1] != channels:
+        raise UserError(
+            f"{path}: an image of {channels} channels is expected, as in training, found "
+            f"{image.shape[-1]}: convert it, or train on images of this kind"
+        )
+    tile = options.tile if max(image.shape[:2]) > options.tile else None
+    said = predict_image(model, image, tile, symmetries=options.symmetries)
+    mask = to_mask(said, threshold)
+    shares = (mask > 0).mean()
+    row = {"image": str(path), "mask": str(target), "foreground": round(float(shares), 4)}
+    if options.objects:
+        row["objects"] = _write_objects(target, mask > 0, image, options)
+    write_whole(target, _png(mask))
+    return row
+
+
+def _scaled(image: NDArray[Any]) -> NDArray[np.float32]:
+    """0 to 1, as `Samples` scale: whole numbers by the largest that their type holds."""
+    if image.dtype.kind == "f":
+        return image.astype(np.float32)
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+
+
+def _write_objects(
+    target: Path, inside: NDArray[np.bool_], image: NDArray[Any], options: argparse.Namespace
+) -> int:
+    from unet_helpers.prediction.object_files import write_labels
+    from unet_helpers.prediction.objects import find_objects, measure_objects
+
+    labels = find_objects(inside, split=options.split, min_area=options.min_area)
+    write_labels(target.with_name(f"{target.stem}_objects.tif"), labels)
+    table = measure_objects(labels, image).to_csv().encode()
+    write_whole(target.with_name(f"{target.stem}_objects.csv"), table)
+    return int(labels.max(initial=0))
+
+
+def _png(mask: NDArray[np.uint8]) -> bytes:
+    """A palette image: its numbers are class ids, its colours are for the eye."""
+    from PIL import Image
+
+    picture = Image.fromarray(mask)
+    picture.putpalette([value for colour in PALETTE for value in colour])
+    held = io.BytesIO()
+    picture.save(held, "PNG", optimize=True)
+    return held.getvalue()
