@@ -111,6 +111,13 @@ def test_no_time_left_gives_the_fewest_steps(monkeypatch: pytest.MonkeyPatch) ->
     assert estimated(monkeypatch, 1, 0.5, 1, 10)[0] == 2
 
 
+def test_a_slow_beginning_leaves_half_of_the_time_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, gone = estimated(monkeypatch, 60, 0.05, 0.2, 80)
+    assert gone > 60
+    rounds, length = cut(steps)
+    assert 0.93 * 30 < rounds * (length * 0.05 + 0.2) < 1.05 * 30
+
+
 def test_one_slow_step_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(budget, "time", clock)

@@ -13,6 +13,7 @@ from unet_helpers.training.recipe import adamw
 ROUNDS = 20  # at most; a round ends with a validation and a checkpoint
 ROUND = 40  # steps of a round, at least
 PROBED = 8
+LEAST = 0.5  # share of the time that is trained in any case
 
 
 def cut(steps: int, rounds: int | None = None) -> tuple[int, int]:
@@ -83,7 +84,8 @@ def steps_in(
     Parameters
     ----------
     seconds : float
-        For all: what has passed since `began`, tracing, this probe, steps and validations.
+        For all: what has passed since `began`, tracing, this probe, steps and validations. Half of
+        it at least is for steps and validations, even if the rest has taken longer.
     model : keras.Model
         Compiled.
     fit : callable
@@ -108,7 +110,8 @@ def steps_in(
     validate()
     validation = time.perf_counter() - start
     put_variables(model, before)
-    left = seconds - (time.perf_counter() - began)
+    # Reading many images, or a machine that was busy just now, must not leave a net untrained.
+    left = max(seconds - (time.perf_counter() - began), LEAST * seconds)
     # Short trainings validate every ROUND steps, long ones ROUNDS times: both are upper bounds.
     often, seldom = left / (step + validation / ROUND), (left - ROUNDS * validation) / step
     return max(2, int(max(often, seldom)))
