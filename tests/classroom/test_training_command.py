@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("run"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -45,9 +45,9 @@ def train(*more: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def trained(made: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A run of a process of its own, and what that printed."""
-    out = tmp_path_factory.mktemp("out") / "run"
+def trained(made: Path) -> tuple[Path, str]:
+    """A run of a process of its own, beside the images, and what that printed."""
+    out = made / "run"
     command = [sys.executable, "-m", "unet_helpers", "train", made / "scans", made / "labels"]
     command += ["--out", out, "--epochs", "4", "--group", "^(slide.)"]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)

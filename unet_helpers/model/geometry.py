@@ -85,10 +85,15 @@ def output_length(model: keras.Model, length: int) -> int | None:
 
 def _forwards(model: keras.Model) -> Iterator[tuple[Any, list[Any], Any]]:
     """Layers with their inputs and output, from the image on."""
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.input_tensors:
-                yield node.operation, node.input_tensors, node.outputs[0]
+    for node in _nodes(model):
+        yield node.operation, node.input_tensors, node.outputs[0]
+
+
+def _nodes(model: keras.Model) -> list[Any]:
+    """Calls of layers, from the image on; a Sequential keeps its own in an inner model."""
+    by_depth = getattr(model, "_functional", model)._nodes_by_depth
+    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    return [node for node in nodes if node.input_tensors]
 
 
 def _shorten(layer: keras.layers.Layer, length: int) -> int | None:
@@ -293,15 +298,13 @@ def trace_back(model: keras.Model, pixel: int) -> tuple[int, int]:
     (92, 109)
     """
     needed = {id(model.outputs[0]): (pixel, pixel)}
-    for depth in sorted(model._nodes_by_depth):  # outputs first, inputs last
-        for node in model._nodes_by_depth[depth]:
-            layer = node.operation
-            if not node.input_tensors or id(node.outputs[0]) not in needed:
-                continue
-            wanted = _widen(layer, *needed[id(node.outputs[0])])
-            for tensor in node.input_tensors:
-                old = needed.get(id(tensor), wanted)
-                needed[id(tensor)] = (min(old[0], wanted[0]), max(old[1], wanted[1]))
+    for node in reversed(_nodes(model)):
+        if id(node.outputs[0]) not in needed:
+            continue
+        wanted = _widen(node.operation, *needed[id(node.outputs[0])])
+        for tensor in node.input_tensors:
+            old = needed.get(id(tensor), wanted)
+            needed[id(tensor)] = (min(old[0], wanted[0]), max(old[1], wanted[1]))
     return needed[id(model.inputs[0])]
 
 

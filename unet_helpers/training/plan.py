@@ -151,13 +151,15 @@ def earlier_record(folder: Path, plan: Mapping[str, Any]) -> dict[str, Any] | No
     """
     record = read_record(folder)
     if record is not None:
-        refuse_others(folder, _facts(record), _facts(plan))
+        refuse_others(folder, _facts(record, plan), _facts(plan, record))
     return record
 
 
-def _facts(record: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(record: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """What must not change; a set that was moved, and so has another name, is the same set."""
     data = {
         f"{part} samples": f"{of['name']} {of['fingerprint']}"
         for part, of in record["data"].items()
+        if of["fingerprint"] != other["data"][part]["fingerprint"]
     }
     return {**record["settings"], **record["asked"], **data}
