@@ -159,7 +159,7 @@ def test_an_average_over_symmetries_is_what_it_says(padding: str, symmetries: in
     assert np.abs(predict(model, image, symmetries=symmetries) - expected).max() <= TOLERANCE
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(models, lengths, lengths, lengths)
 def test_averaged_tiles_are_the_averaged_whole(
     shape: Any, height: int, width: int, tile: int
