@@ -1,37 +1,14 @@
-"""What a recipe is held against: Otsu's threshold, and the common recipe for a given time."""
+"""What a recipe is held against: the common recipe of tutorials, for a given time."""
 
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.color import rgb2hsv
-from skimage.filters import threshold_otsu
 
 from unet_helpers import Samples, Scores, keras, predict_samples, score_images, to_mask, unet
 
 BATCH, SIZE = 8, 256
-
-
-def otsu(train_part: Samples, test: Samples) -> Scores:
-    """Otsu's threshold, with the channel and the polarity that suit `train_part` best."""
-
-    def masks(part: Samples, channel: int, bright: bool) -> list[NDArray[np.uint8]]:
-        planes = (_planes(sample.image)[..., channel] for sample in part)
-        return [((p > threshold_otsu(p)) == bright).astype(np.uint8) for p in planes]
-
-    channels = _planes(test[0].image).shape[-1]
-    options = [(channel, bright) for channel in range(channels) for bright in (True, False)]
-    best = max(options, key=lambda o: score_images(train_part, masks(train_part, *o)).iou())
-    return score_images(test, masks(test, *best))
-
-
-def _planes(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The channels that a threshold may choose from: grey, or RGB and hue, saturation, value."""
-    colour = image[..., :3]
-    if image.shape[-1] < 3 or np.ptp(colour, axis=-1).max() == 0:
-        return image[..., :1]
-    return np.concatenate([colour, rgb2hsv(colour)], axis=-1)
 
 
 class _Until(keras.callbacks.Callback):

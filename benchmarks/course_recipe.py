@@ -13,7 +13,6 @@ import statistics
 import time
 from typing import Any
 
-from _baselines import otsu
 from _results import machine, store
 
 from unet_helpers import (
@@ -30,6 +29,7 @@ from unet_helpers import (
     to_mask,
     unet,
 )
+from unet_helpers.prediction.otsu import otsu_scores
 
 # Data set, steps, seconds that these may take, the score that counts, its target.
 TASKS = (
@@ -67,7 +67,7 @@ def measure(dataset: str, steps: int, seeds: int) -> dict[str, Any]:
     return {
         "dataset": dataset,
         "steps": steps,
-        "otsu_iou": otsu(train_part, test).iou(),
+        "otsu_iou": otsu_scores(train_part, test).iou(),
         "runs": runs,
     }
 

@@ -17,7 +17,7 @@ import json
 import time
 from typing import Any
 
-from _baselines import common, otsu
+from _baselines import common
 from _results import machine, store
 
 from unet_helpers import (
@@ -33,6 +33,7 @@ from unet_helpers import (
     to_mask,
     train,
 )
+from unet_helpers.prediction.otsu import otsu_scores
 
 SETS = ("cells", "membranes", "nuclei", "blood", "streets")
 MEASURES = {"iou": iou, "dice": dice}
@@ -65,7 +66,7 @@ def rows(dataset: str, options: argparse.Namespace) -> Any:
     train_part, _, test = samples.split()
     size = {"dataset": dataset, "trained_on": len(train_part), "tested_on": len(test)}
     yield {**size, "recipe": "ours", **ours(samples, options.minutes, options.seed)}
-    yield {**size, "recipe": "Otsu", **described(otsu(train_part, test))}
+    yield {**size, "recipe": "Otsu", **described(otsu_scores(train_part, test))}
     for filters in (8, 64):
         scores, steps = common(train_part, test, 60 * options.minutes, filters, options.seed)
         name = f"common, {filters} filters"

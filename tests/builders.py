@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from unet_helpers.data.samples import Arrays, Record, Samples
 
@@ -72,3 +74,9 @@ def blob_samples(number: int = 3, side: int = 32, channels: int = 3) -> Samples:
         image = 60 + 120 * mask[..., None] + rng.integers(0, 40, (side, side, channels))
         pairs.append((image.astype(np.uint8), mask))
     return make_samples(pairs)
+
+
+def save_image(path: Path, array: np.ndarray) -> None:
+    """Write an array as an image of 8 bits, in a folder that is made if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array.astype(np.uint8)).save(path)

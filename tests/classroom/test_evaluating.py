@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import save_image
 from PIL import Image
 
 from unet_helpers import keras
@@ -26,22 +27,17 @@ FIGURES = {"cases.png", "confusion.png", "by_size.png"}
 TABLES = {"report.json", "per_image.csv", "objects.csv"}
 
 
-def save(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array.astype(np.uint8)).save(path)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of images, masks and predictions, and models of one and of three outputs."""
     root = tmp_path_factory.mktemp("set")
     for i in range(COUNT):
         image, mask, _ = draw_field(i, 0, size=64)
-        save(root / "images" / f"cell_{i}.png", image)
-        save(root / "masks" / f"cell_{i}.png", mask)
-        save(root / "whole" / f"cell_{i}.png", (mask > 0) * 255)
-        save(root / "predicted" / f"cell_{i}.png", np.roll(mask, 2, axis=0))
-        save(root / "bright" / f"cell_{i}.png", np.roll(mask > 0, 2, axis=0) * 255)
+        save_image(root / "images" / f"cell_{i}.png", image)
+        save_image(root / "masks" / f"cell_{i}.png", mask)
+        save_image(root / "whole" / f"cell_{i}.png", (mask > 0) * 255)
+        save_image(root / "predicted" / f"cell_{i}.png", np.roll(mask, 2, axis=0))
+        save_image(root / "bright" / f"cell_{i}.png", np.roll(mask > 0, 2, axis=0) * 255)
     for outputs in (1, 3):
         keras.utils.set_random_seed(1)
         model = unet((None, None, 3), num_classes=outputs, filters=2, depth=1)
@@ -93,8 +89,8 @@ def test_predicted_masks_are_scored_and_everything_is_written(here: Path, capsys
 
 def test_json_is_one_document_without_nan(here: Path, capsys) -> None:
     empty = np.zeros((64, 64))
-    save(here / "masks" / "cell_0.png", empty)
-    save(here / "predicted" / "cell_0.png", empty)
+    save_image(here / "masks" / "cell_0.png", empty)
+    save_image(here / "predicted" / "cell_0.png", empty)
     assert evaluate("predicted images masks --json --out report") == 0
     said = document(capsys)
     assert said["per_image"][1]["iou"] is None and said["images"] == COUNT
@@ -131,7 +127,7 @@ def test_two_classes_may_be_predicted_as_0_and_255(here: Path, capsys) -> None:
     said = document(capsys)
     assert "255 is foreground" in said["notes"][0]
     for path in (here / "bright").iterdir():
-        save(path, np.asarray(Image.open(path)) // 255)
+        save_image(path, np.asarray(Image.open(path)) // 255)
     assert evaluate("bright images whole --json") == 0
     assert document(capsys)["confusion"] == said["confusion"]
 
@@ -160,7 +156,7 @@ def test_what_the_user_tells_of_the_masks(here: Path, capsys) -> None:
     for i in range(COUNT):
         mask = np.asarray(Image.open(here / "masks" / f"cell_{i}.png")) * 100
         mask[:3] = 7
-        save(here / "labels" / f"cell_{i}_m.png", mask)
+        save_image(here / "labels" / f"cell_{i}_m.png", mask)
     told = "--pattern {stem}_m --values 0:0,100:1,200:2 --ignore 7 --group ^(cell)_ --json"
     assert evaluate(f"predicted images labels {told}") == 0
     said = document(capsys)
@@ -169,15 +165,15 @@ def test_what_the_user_tells_of_the_masks(here: Path, capsys) -> None:
 
 def broken(here: Path) -> None:
     """Plant what is wrong."""
-    save(here / "small" / "cell_0.png", np.zeros((60, 64)))
+    save_image(here / "small" / "cell_0.png", np.zeros((60, 64)))
     for i in range(1, COUNT):
-        save(here / "small" / f"cell_{i}.png", np.zeros((64, 64)))
+        save_image(here / "small" / f"cell_{i}.png", np.zeros((64, 64)))
     shutil.copytree(here / "predicted", here / "fewer")
     (here / "fewer" / "cell_2.png").unlink()
     for i in range(COUNT):
-        save(here / "colourful" / f"cell_{i}.png", np.full((64, 64, 3), (9, 0, 0)))
+        save_image(here / "colourful" / f"cell_{i}.png", np.full((64, 64, 3), (9, 0, 0)))
         grey = Image.open(here / "images" / f"cell_{i}.png").convert("L")
-        save(here / "grey" / f"cell_{i}.png", np.asarray(grey))
+        save_image(here / "grey" / f"cell_{i}.png", np.asarray(grey))
     whole = (here / "model3.keras").read_bytes()
     (here / "half.keras").write_bytes(whole[: len(whole) // 2])
     (here / "weights.h5").write_bytes(b"none")

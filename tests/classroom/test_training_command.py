@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import save_image
 from PIL import Image
 
 from unet_helpers import keras
@@ -18,18 +19,13 @@ COUNT = 9
 FILES = {"model.keras", "run.json", "split.csv", "card.md", "test"}
 
 
-def save(path: Path, array: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array.astype(np.uint8)).save(path)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("set")
     for i in range(COUNT):
         image, mask, _ = draw_field(i, 0, size=128)
-        save(root / "scans" / f"slide{i // 3}_{i}.png", image)
-        save(root / "labels" / f"slide{i // 3}_{i}.png", (mask > 0) * 255)
+        save_image(root / "scans" / f"slide{i // 3}_{i}.png", image)
+        save_image(root / "labels" / f"slide{i // 3}_{i}.png", (mask > 0) * 255)
     return root
 
 
@@ -128,7 +124,7 @@ def test_sick_masks_stop_the_training_before_it_begins(
         mask = np.asarray(Image.open(path))
         Image.fromarray(np.roll(mask, 9, axis=1)).save(path)
         if path.stem.endswith(("1", "2", "3")):
-            save(path, mask[:100])
+            save_image(path, mask[:100])
     status = train("--epochs", "1")
     said = capsys.readouterr()
     assert status in (1, 2)

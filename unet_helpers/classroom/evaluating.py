@@ -75,7 +75,7 @@ def ask(work: Callable[[], int], subject: str) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     run = Path(options.run)
-    model = _model_file(run)
+    model = model_file(run)
     out = Path(options.out) if options.out else None
     if out is not None:
         former_parts(out)  # before the work, so that it is not done in vain
@@ -101,8 +101,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _model_file(run: Path) -> Path | None:
-    """The file of a model; None for a folder of predicted masks."""
+def model_file(run: Path) -> Path | None:
+    """Find the file of a model; None for a folder that holds none, such as one of masks.
+
+    Raises
+    ------
+    UserError
+        If there is nothing, or a file of another kind.
+    """
     if not run.exists():
         raise UserError(f"{run}: a model or a folder is expected, found nothing: correct the path")
     if run.is_dir():

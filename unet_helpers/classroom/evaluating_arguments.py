@@ -2,7 +2,7 @@
 
 import argparse
 
-from unet_helpers.data.formats.options import add_reading_options
+from unet_helpers.data.formats.options import add_reading_options, names
 
 EPILOG = """\
 RUN is a model saved by model.save("model.keras"), a folder that holds a model.keras, or a folder
@@ -27,11 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("run", metavar="RUN", help="the model, or a folder of predicted masks")
     add_reading_options(parser)
     add("--part", metavar="NAME", help="only the images of this split, such as test")
-    add("--foreground", type=_names, metavar="A,B", help="these classes against all others")
+    add("--foreground", type=names, metavar="A,B", help="these classes against all others")
     add("--threshold", type=float, metavar="T", help="probability of foreground (0.5)")
     add("--out", metavar="DIR", help="write report.json, two CSV tables and the figures there")
     add("--json", action="store_true", help="print one JSON document and nothing else")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))

@@ -15,10 +15,10 @@ from tqdm import tqdm
 from unet_helpers.data.formats.decode import decode_one
 from unet_helpers.data.formats.images import image_array
 from unet_helpers.data.formats.listing import list_files
-from unet_helpers.data.samples import DataError
+from unet_helpers.data.samples import DataError, to_float
 from unet_helpers.training.state_files import write_whole
 
-from .evaluating import MODEL, ask, say
+from .evaluating import MODEL, ask, model_file, say
 from .evaluating_runs import load_model
 from .files import UserError
 
@@ -122,10 +122,8 @@ def _check_targets(targets: dict[Path, Path], out: Path, overwrite: bool) -> Non
 
 def _model(run: Path) -> tuple[Any, dict[str, Any]]:
     """The model, and what its run tells."""
-    if not run.exists():
-        raise UserError(f"{run}: a run or a model is expected, found nothing: correct the path")
-    file = run / MODEL if run.is_dir() else run
-    if not file.is_file():
+    file = model_file(run)
+    if file is None:
         raise UserError(
             f"{run}: a run must hold {MODEL}, found none: name the folder that `train` wrote"
         )
@@ -141,7 +139,7 @@ def _one(
     from unet_helpers.prediction.predict import predict as predict_image
     from unet_helpers.prediction.predict import to_mask
 
-    image = _scaled(image_array(decode_one(path), path))
+    image = to_float(image_array(decode_one(path), path))
     channels = model.input_shape[-1]
     if image.shape[-1] != channels:
         raise UserError(
@@ -157,13 +155,6 @@ def _one(
         row["objects"] = _write_objects(target, mask > 0, image, options)
     write_whole(target, _png(mask))
     return row
-
-
-def _scaled(image: NDArray[Any]) -> NDArray[np.float32]:
-    """0 to 1, as `Samples` scale: whole numbers by the largest that their type holds."""
-    if image.dtype.kind == "f":
-        return image.astype(np.float32)
-    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
 def _write_objects(

@@ -2,6 +2,8 @@
 
 import argparse
 
+from unet_helpers.data.formats.options import above_zero
+
 EPILOG = """\
 RUN is the folder of a training, or a model.keras file. IMAGES are files, or folders of them. OUT
 gets one mask for each image, named like it: a PNG of class ids, in colours for the eye. Pixels of
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", required=True, metavar="DIR", help="the folder for the masks")
     add("--threshold", type=_share, metavar="T", help="probability of foreground (the run's, 0.5)")
     add("--objects", action="store_true", help="number the objects too: label TIFF and CSV table")
-    add("--split", type=_above_zero, metavar="PX", help="part touching objects at deeper necks")
+    add("--split", type=above_zero, metavar="PX", help="part touching objects at deeper necks")
     add("--min-area", type=int, default=1, metavar="PX", help="drop smaller objects (1)")
     add("--tile", type=int, default=1024, metavar="PX", help="side of a tile of large images")
     add("--symmetries", type=int, default=1, choices=(1, 4, 8), help="average over so many turns")
@@ -46,14 +48,4 @@ def _share(text: str) -> float:
         number = -1.0
     if not 0 <= number < 1:
         raise argparse.ArgumentTypeError(f"0 to below 1 is expected, found {text!r}: try 0.5")
-    return number
-
-
-def _above_zero(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"a number above 0 is expected, found {text!r}: try 1")
     return number

@@ -2,7 +2,7 @@
 
 import argparse
 
-from unet_helpers.data.formats.options import add_reading_options
+from unet_helpers.data.formats.options import above_zero, add_reading_options, names
 
 EPILOG = """\
 Checks the images and masks, splits them by group (--group), trains the course's U-Net, and scores
@@ -29,26 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading_options(parser)
     add("--out", required=True, metavar="RUN", help="the folder for the model and its scores")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=_above_zero, metavar="M", help="time to train (2)")
-    length.add_argument("--epochs", type=_above_zero, metavar="E", help="rounds over the images")
+    length.add_argument("--minutes", type=above_zero, metavar="M", help="time to train (2)")
+    length.add_argument("--epochs", type=above_zero, metavar="E", help="rounds over the images")
     add("--seed", type=int, default=0, metavar="S", help="of the split and the training (0)")
     add("--resume", action="store_true", help="go on with the training that RUN holds")
-    add("--foreground", type=_names, metavar="A,B", help="these classes against all others")
+    add("--foreground", type=names, metavar="A,B", help="these classes against all others")
     add("--anyway", action="store_true", help="train although the check found errors")
     told = parser.add_mutually_exclusive_group()
     told.add_argument("--quiet", action="store_true", help="print errors and warnings only")
     told.add_argument("--json", action="store_true", help="print one JSON document, nothing else")
-
-
-def _above_zero(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"a number above 0 is expected, found {text!r}: try 2")
-    return number
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))

@@ -74,7 +74,7 @@ def _told_to(options: argparse.Namespace) -> Any:
     """Where standard output is for one document, or for nothing, the rest is told elsewhere."""
     if options.json:
         return contextlib.redirect_stdout(sys.stderr)
-    return contextlib.redirect_stdout(io.StringIO() if options.quiet else sys.stdout)
+    return contextlib.redirect_stdout(io.StringIO()) if options.quiet else contextlib.nullcontext()
 
 
 def _examined(options: argparse.Namespace, samples: Samples) -> bool:
@@ -125,11 +125,11 @@ def _scored(run: Any, parts: tuple[Samples, ...], out: Path) -> dict[str, Any]:
     from unet_helpers.evaluation.report import score_report
     from unet_helpers.prediction.card import model_card, write_card
     from unet_helpers.prediction.otsu import otsu_scores
-    from unet_helpers.prediction.predict import predict
+    from unet_helpers.prediction.predict import predict_samples
     from unet_helpers.training.run_record import score_record
 
     test = parts[2]
-    predictions = [predict(run.model, sample.image) for sample in test]
+    predictions = predict_samples(run.model, test)
     report = score_report(test, predictions)
     baseline = score_record(otsu_scores(parts[0], test)) if test.num_classes == 2 else None
     report.write(out / TEST, figures_of(report, test, predictions))

@@ -1,7 +1,7 @@
 """What a model needs around a pixel, and which sizes it takes: read off its layers."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,23 +74,28 @@ def output_length(model: keras.Model, length: int) -> int | None:
     (388, None)
     """
     lengths = {id(model.inputs[0]): length}
-    for layer, given, made in _forwards(model):
-        found = {_shorten(layer, lengths[id(tensor)]) for tensor in given}
+    for node in calls(model):
+        found = {_shorten(node.operation, lengths[id(tensor)]) for tensor in node.input_tensors}
         only = found.pop()
         if found or only is None or only < 1:
             return None
-        lengths[id(made)] = only
+        lengths[id(node.outputs[0])] = only
     return lengths[id(model.outputs[0])]
 
 
-def _forwards(model: keras.Model) -> Iterator[tuple[Any, list[Any], Any]]:
-    """Layers with their inputs and output, from the image on."""
-    for node in _nodes(model):
-        yield node.operation, node.input_tensors, node.outputs[0]
+def calls(model: keras.Model) -> list[Any]:
+    """Calls of layers, from the image on; each knows its layer, its inputs and its output.
 
+    Parameters
+    ----------
+    model : keras.Model
+        A graph of layers; a Sequential keeps its own in an inner model.
 
-def _nodes(model: keras.Model) -> list[Any]:
-    """Calls of layers, from the image on; a Sequential keeps its own in an inner model."""
+    Returns
+    -------
+    list of keras.Node
+        The image itself, which no layer makes, is left out.
+    """
     by_depth = getattr(model, "_functional", model)._nodes_by_depth
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
     return [node for node in nodes if node.input_tensors]
@@ -166,7 +171,7 @@ def sizes(model: keras.Model) -> Sizes:
     (Sizes(step=16, least=188, margin=92), 572, 588)
     """
     step = size_multiple(model)
-    for length in range(1, 80 * step):
+    for length in range(step, 80 * step):  # all strides divide it, so it is no shorter
         made = output_length(model, length)
         if made is None:
             continue
@@ -298,7 +303,7 @@ def trace_back(model: keras.Model, pixel: int) -> tuple[int, int]:
     (92, 109)
     """
     needed = {id(model.outputs[0]): (pixel, pixel)}
-    for node in reversed(_nodes(model)):
+    for node in reversed(calls(model)):
         if id(node.outputs[0]) not in needed:
             continue
         wanted = _widen(node.operation, *needed[id(node.outputs[0])])

@@ -66,8 +66,8 @@ def unet(
     Raises
     ------
     ValueError
-        If an argument is out of range, the height or the width does not fit the depth (see
-        `fitting_length`), or valid padding is combined with a stem or bilinear up-sampling.
+        If an argument is out of range, the height or the width does not fit the depth, or valid
+        padding is combined with a stem or bilinear up-sampling.
 
     References
     ----------

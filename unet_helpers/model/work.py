@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 from unet_helpers import keras
+from unet_helpers.model.geometry import calls
 
 layers = keras.layers
 
@@ -89,14 +90,11 @@ def count_work(model: keras.Model, height: int, width: int | None = None) -> lis
         id(model.inputs[0]): (1, height, width, model.inputs[0].shape[-1])
     }
     counted = []
-    for depth in sorted(model._nodes_by_depth, reverse=True):  # the input first, the output last
-        for node in model._nodes_by_depth[depth]:
-            if not node.input_tensors:
-                continue
-            given = [shapes[id(tensor)] for tensor in node.input_tensors]
-            made = _output_shape(node.operation, given)
-            shapes[id(node.outputs[0])] = made
-            counted.append(_entry(node.operation, given[0], made))
+    for node in calls(model):
+        given = [shapes[id(tensor)] for tensor in node.input_tensors]
+        made = _output_shape(node.operation, given)
+        shapes[id(node.outputs[0])] = made
+        counted.append(_entry(node.operation, given[0], made))
     return counted
 
 

@@ -40,7 +40,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         metavar="R,G,B:ID",
         help="colour to class id, such as 0,0,0:0 255,0,0:1 (after the folders)",
     )
-    add("--classes", type=_names, metavar="A,B,...", help="names of the class ids 0, 1, ...")
+    add("--classes", type=names, metavar="A,B,...", help="names of the class ids 0, 1, ...")
     add("--ignore", type=int, metavar="N", help="the mask value of pixels without a label")
     add("--instances", action="store_true", help="the masks number objects, not classes")
     add("--group", type=_group, metavar="REGEX", help="the part of a name that tells its patient")
@@ -71,8 +71,20 @@ def _colour(text: str) -> tuple[tuple[int, int, int], int]:
         ) from error
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """Read ``A,B,C``."""
     return tuple(text.split(","))
+
+
+def above_zero(text: str) -> float:
+    """Read a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number above 0 is expected, found {text!r}: try 2")
+    return number
 
 
 def _group(text: str) -> Callable[[str], str]:
