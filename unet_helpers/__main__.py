@@ -191,6 +191,15 @@ def _add_predict(commands: Any) -> None:
     parser.set_defaults(handler=_predict)
 
 
+def _add_export(commands: Any) -> None:
+    from unet_helpers.classroom.exporting_arguments import add_arguments
+
+    purpose = "write a trained model for other programs"
+    parser = add_command(commands, "export", purpose, "export run --format onnx")
+    add_arguments(parser)
+    parser.set_defaults(handler=_export)
+
+
 COMMANDS = (
     _add_lab,
     _add_run,
@@ -202,6 +211,7 @@ COMMANDS = (
     _add_train,
     _add_evaluate,
     _add_predict,
+    _add_export,
 )
 
 
@@ -283,6 +293,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     from unet_helpers.classroom.evaluating import evaluate
 
     return evaluate(options)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom.exporting import export
+
+    return export(options)
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -248,8 +248,20 @@ def test_ignore_values_of_instances_fit_into_class_ids(tmp_path: Path, value: in
 
 
 def test_numbered_objects_are_recognised(tmp_path: Path) -> None:
-    error = refused(tmp_path, np.arange(48, dtype=np.uint16).reshape(6, 8), suffix=".tif")
-    assert_says(error, "number objects", "instances=True")
+    ids = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    samples = read(tmp_path, ids, suffix=".tif")
+    np.testing.assert_array_equal(samples[0].instances, ids)
+    assert "inferred: 1 masks number up to 47 objects" in samples.rule
+
+
+def test_up_to_32_numbers_are_classes(tmp_path: Path) -> None:
+    ids = np.minimum(np.arange(48, dtype=np.uint8).reshape(6, 8), 20)
+    assert read(tmp_path, ids).num_classes == 21
+
+
+def test_numbers_with_gaps_are_not_taken_for_objects(tmp_path: Path) -> None:
+    ids = 2 * np.arange(48, dtype=np.uint16).reshape(6, 8)
+    assert_says(refused(tmp_path, ids, suffix=".tif"), "instances=True")
 
 
 def test_negative_numbers_of_objects(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from unet_helpers.data.formats.folder import read_folder
+from unet_helpers.data.formats.options import in_options
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.report import ScoreReport, score_report
 from unet_helpers.evaluation.report_files import former_parts
@@ -133,19 +134,22 @@ def read_labelled(options: argparse.Namespace, command: str) -> Samples:
         raise UserError("IMAGES and --manifest were both given: name the pairs in one way")
     if not options.manifest and not options.masks:
         missing = "MASKS is" if options.images else "IMAGES and MASKS are"
-        run = "RUN " * (command == "evaluate")
+        run = "RUN " * (command in ("evaluate", "export"))
         raise UserError(f"{missing} missing: python -m unet_helpers {command} {run}IMAGES MASKS")
-    return read_folder(
-        options.manifest or options.images,
-        options.masks,
-        class_names=options.classes,
-        mask_values=options.values,
-        ignore_value=options.ignore,
-        colours=dict(options.colours) if options.colours else None,
-        instances=options.instances,
-        pattern=options.pattern,
-        group=options.group,
-    )
+    try:
+        return read_folder(
+            options.manifest or options.images,
+            options.masks,
+            class_names=options.classes,
+            mask_values=options.values,
+            ignore_value=options.ignore,
+            colours=dict(options.colours) if options.colours else None,
+            instances=options.instances,
+            pattern=options.pattern,
+            group=options.group,
+        )
+    except ValueError as error:  # it names the arguments of Python
+        raise UserError(in_options(str(error))) from error
 
 
 def _read(options: argparse.Namespace) -> Samples:

@@ -1,7 +1,6 @@
 """What the command ``evaluate`` can score: predicted masks in a folder, or a saved model."""
 
 import shlex
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -122,6 +121,8 @@ class Model(Sequence[NDArray[np.float32]]):
 
     def __init__(self, path: Path, samples: Samples) -> None:
         self.path, self.samples = path, samples
+        from unet_helpers.prediction.loading import load_model
+
         self.model = load_model(path)
         channels, outputs = self._shapes()
         self._check_channels(channels)
@@ -167,51 +168,11 @@ class Model(Sequence[NDArray[np.float32]]):
 
     def __getitem__(self, index: Any) -> Any:
         """Probabilities of one sample, shape (height, width, outputs)."""
+        from unet_helpers.prediction.loading import first_line
         from unet_helpers.prediction.predict import predict
 
         sample = self.samples[index]
         try:
             return predict(self.model, sample.image)
         except Exception as error:  # whatever a layer may say to an image that does not fit
-            raise UserError(f"{sample.name}: {_told(error)}") from error
-
-
-def load_model(path: Path) -> Any:
-    """Load a ``.keras`` file; nothing in it is executed but Keras layers.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    keras.Model
-        Not compiled.
-
-    Raises
-    ------
-    UserError
-        If it is damaged, or none of Keras.
-    """
-    if not zipfile.is_zipfile(path):
-        raise _unusable(path, "a file that is damaged or none of Keras")
-    from unet_helpers import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # a damaged file can fail anywhere, and a foreign one too
-        raise _unusable(path, f"one that cannot be loaded ({_told(error)})") from error
-
-
-def _unusable(path: Path, found: str) -> UserError:
-    return UserError(
-        f"{path}: a model saved by model.save('model.keras') is expected, found {found}: copy or "
-        "save it again, made of Keras' own layers"
-    )
-
-
-def _told(error: Exception, most: int = 300) -> str:
-    """What an error of others says, in one short line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[0].split(". ")[0].rstrip(".:") if lines else type(error).__name__
-    return first if len(first) <= most else f"{first[:most]} ..."
+            raise UserError(f"{sample.name}: {first_line(error)}") from error

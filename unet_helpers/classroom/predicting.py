@@ -19,7 +19,6 @@ from unet_helpers.data.samples import DataError, to_float
 from unet_helpers.training.state_files import write_whole
 
 from .evaluating import MODEL, ask, model_file, say
-from .evaluating_runs import load_model
 from .files import UserError
 
 # Blue, orange, green, ...: told apart by colour-blind people too (Okabe and Ito).
@@ -127,6 +126,7 @@ def _model(run: Path) -> tuple[Any, dict[str, Any]]:
         raise UserError(
             f"{run}: a run must hold {MODEL}, found none: name the folder that `train` wrote"
         )
+    from unet_helpers.prediction.loading import load_model
     from unet_helpers.training.run_record import read_record
 
     return load_model(file), read_record(file.parent) or {}

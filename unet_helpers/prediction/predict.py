@@ -73,13 +73,13 @@ def predict(
     >>> whole.shape, bool(np.allclose(whole, tiled, atol=1e-5))
     ((300, 201, 1), True)
     """
-    pixels = _pixels(image)
+    pixels = image_pixels(image)
     _check_numbers(tile, batch_size, symmetries)
     _check(model, pixels, tile)
     height, width = pixels.shape[:2]
     chosen = tiles(model, height, width, tile)
     if len(chosen) > 1:
-        warn_of_global(model)
+        warn_of_global(global_norm(model))
     source, settings = Source(pixels), {"batch_size": batch_size, "symmetries": symmetries}
     made = np.empty((height, width, model.output_shape[-1]), np.float32)
     parts = predict_tiles(model, source, chosen, **settings)
@@ -88,7 +88,8 @@ def predict(
     return made
 
 
-def _pixels(image: ArrayLike) -> NDArray[np.generic]:
+def image_pixels(image: ArrayLike) -> NDArray[np.generic]:
+    """An image as an array with an axis for its channels."""
     if isinstance(image, (Sample, Samples, str)):
         raise ValueError(
             f"image must be one array of pixels, found a {type(image).__name__}: give "
@@ -98,12 +99,17 @@ def _pixels(image: ArrayLike) -> NDArray[np.generic]:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def warn_of_global(model: keras.Model) -> None:
-    """Tell that tiles of this model cannot be what the whole image would give."""
-    named = [layer.name for layer in model.layers if isinstance(layer, GLOBAL_NORMS)]
-    if named:
+def global_norm(model: keras.Model) -> str | None:
+    """The first layer that normalises by the whole image, if there is one."""
+    named = (layer.name for layer in model.layers if isinstance(layer, GLOBAL_NORMS))
+    return next(named, None)
+
+
+def warn_of_global(layer: str | None) -> None:
+    """Tell that tiles of such a model cannot be what the whole image would give."""
+    if layer is not None:
         warnings.warn(
-            f"model normalises by the whole image (layer {named[0]!r}), in tiles by each tile "
+            f"model normalises by the whole image (layer {layer!r}), in tiles by each tile "
             'alone: expect seams, or train with norm="batch" and predict with tile=None',
             stacklevel=3,
         )
@@ -121,8 +127,8 @@ def _check_numbers(tile: int | None, batch_size: int, symmetries: int) -> None:
         )
 
 
-def _check(model: keras.Model, pixels: NDArray[np.generic], tile: int | None) -> None:
-    channels = model.input_shape[-1]
+def check_image(pixels: NDArray[np.generic], channels: int) -> None:
+    """Refuse what is no image of so many channels, scaled to 0 to 1."""
     if pixels.ndim != 3 or pixels.shape[2] != channels or not pixels.size:
         raise ValueError(
             f"image must have the shape (height, width, {channels}) that the model was built for, "
@@ -138,6 +144,11 @@ def _check(model: keras.Model, pixels: NDArray[np.generic], tile: int | None) ->
             f"image must hold numbers from 0 to 1, found a maximum of {pixels.max():g}: divide by "
             "the largest possible value, 255 for 8 bits, and look for NaN"
         )
+
+
+def _check(model: keras.Model, pixels: NDArray[np.generic], tile: int | None) -> None:
+    channels = model.input_shape[-1]
+    check_image(pixels, channels)
     fixed = model.input_shape[1:3]
     if tile is None and any(
         f is not None and length > f for f, length in zip(fixed, pixels.shape, strict=False)

@@ -8,7 +8,7 @@ each pixel of a tile is computed from the very numbers it is computed from in th
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,16 +167,47 @@ def tiles(model: keras.Model, height: int, width: int, tile: int | None) -> list
     -------
     list of Tile
     """
-    rule, around = sizes(model), 0 if tile is None else halo(model)
+    around = 0 if tile is None else halo(model)
+    return cut((height, width), tile, sizes(model), around, model.input_shape[1:3])
+
+
+def cut(
+    shape: tuple[int, int],
+    tile: int | None,
+    rule: Sizes,
+    around: int,
+    sides: tuple[int | None, int | None] = (None, None),
+) -> list[Tile]:
+    """Cut an image into tiles by what is known of a model; `tiles` finds that out by itself.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Height and width of the image.
+    tile, rule, around
+        As for `spans`.
+    sides : tuple
+        The height and the width that the model takes, if it was built for one.
+
+    Returns
+    -------
+    list of Tile
+    """
     down, right = (
-        spans(length, tile, rule, around, side)
-        for length, side in zip((height, width), model.input_shape[1:3], strict=True)
+        spans(length, tile, rule, around, side) for length, side in zip(shape, sides, strict=True)
     )
     return [Tile(one, other) for one in down for other in right]
 
 
+class Predictor(Protocol):
+    """What runs on a batch: a Keras model, or an exported file."""
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Probabilities of windows, both of shape (batch, height, width, channels)."""
+
+
 def predict_tiles(
-    model: keras.Model,
+    model: Predictor,
     source: Source,
     chosen: list[Tile],
     *,
@@ -211,7 +242,7 @@ def predict_tiles(
 
 
 def _averaged(
-    model: keras.Model, windows: NDArray[np.float32], symmetries: int
+    model: Predictor, windows: NDArray[np.float32], symmetries: int
 ) -> NDArray[np.float32]:
     total = np.zeros((), np.float32)
     for number in range(symmetries):

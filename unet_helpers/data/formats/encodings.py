@@ -189,7 +189,9 @@ def given_colours(
     )
 
 
-def given_instances(class_names: Sequence[str] | None, ignore_value: int | None) -> Encoding:
+def given_instances(
+    class_names: Sequence[str] | None, ignore_value: int | None, why: str = "as given"
+) -> Encoding:
     """The rule of instance ids: 0 is class 0, every other number an object of class 1.
 
     Raises
@@ -206,7 +208,7 @@ def given_instances(class_names: Sequence[str] | None, ignore_value: int | None)
             "background and the objects"
         )
     _check_ignore(ignore_value, (0, 1), names)
-    rule = f"mask value 0 is {names[0]}, every other number is one {names[1]} (as given)"
+    rule = f"mask value 0 is {names[0]}, every other number is one {names[1]} ({why})"
     if ignore_value is not None:
         rule += f"; {ignore_value} is not labelled"
     return Encoding(names, {}, instances=True, ignore_value=ignore_value, rule=rule)

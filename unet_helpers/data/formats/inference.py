@@ -14,6 +14,7 @@ from unet_helpers.data.formats.decode import Decoded
 from unet_helpers.data.formats.encodings import (
     IGNORE,
     Encoding,
+    given_instances,
     given_values,
     mask_plane,
     packed,
@@ -64,6 +65,11 @@ class _Seen:
     numbered: int = 0  # masks whose values are 0..n without a gap, n above 1
     deep: int = 0
     only_alpha: Path | None = None
+
+    @property
+    def all_numbered(self) -> bool:
+        """Whether every mask holds 0..n without a gap: of objects each file has its own n."""
+        return self.count == self.numbered
 
     def add(self, path: Path, look: Look) -> None:
         self.first = self.first or path
@@ -160,6 +166,10 @@ def infer(
     if values and values[0] >= 0 and values[-1] < min(classes, 256) and complete:
         table = {value: value for value in range(max(classes, 2))}
         return given_values(table, class_names, void, why)
+    if not class_names and void is None and values[-1] > _MOST_CLASSES and seen.all_numbered:
+        return given_instances(
+            None, None, f"inferred: {seen.count} masks number up to {values[-1]} objects, no gaps"
+        )
     raise _unclear(seen, values, void)
 
 
@@ -207,7 +217,7 @@ def _unclear(seen: _Seen, values: list[int], void: int | None) -> DataError:
             "some masks use 1 and some 255? Then save all alike; if 255 marks pixels without a "
             "label, say so with ignore_value=255"
         )
-    elif len(values) > 2 and values[0] == 0 and seen.numbered == seen.count:
+    elif len(values) > 2 and values[0] == 0 and seen.all_numbered:
         few = len(values) <= _MOST_CLASSES
         number = "if they number objects, read them with instances=True"
         advice = (

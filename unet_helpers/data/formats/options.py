@@ -1,8 +1,10 @@
 """How to read a folder, as options of a command: shared by all commands that read masks."""
 
 import argparse
+import ast
 import re
 from collections.abc import Callable
+from typing import Any
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +76,41 @@ def _colour(text: str) -> tuple[tuple[int, int, int], int]:
 def names(text: str) -> tuple[str, ...]:
     """Read ``A,B,C``."""
     return tuple(text.split(","))
+
+
+def in_options(text: str) -> str:
+    """Name the arguments of `read_folder` in a message as the options that a command has for them.
+
+    Examples
+    --------
+    >>> in_options("say what they mean, for instance mask_values={0: 0, 128: 1} (value: class id)")
+    'say what they mean, for instance --values 0:0,128:1 (value: class id)'
+    >>> in_options("read them with instances=True, or give ignore_value=255")
+    'read them with --instances, or give --ignore 255'
+    >>> in_options("or mask_values={1: 1, 2: 0, 3: None} for a trimap")
+    'or --values 1:1,2:0 --ignore 3 for a trimap'
+    >>> in_options("for instance colours={(0, 0, 0): 0, (255, 0, 0): 1} (colour: class id)")
+    'for instance --colours 0,0,0:0 255,0,0:1 (colour: class id)'
+    """
+    text = re.sub(r"(mask_values|colours)=(\{[^}]*\})", _in_option, text)
+    text = text.replace("instances=True", "--instances")
+    return re.sub(r"ignore_value=(\d+)", r"--ignore \1", text)
+
+
+def _in_option(found: re.Match[str]) -> str:
+    try:
+        table: dict[Any, int | None] = ast.literal_eval(found[2])
+    except (ValueError, SyntaxError):  # "..." in it
+        return found[0]
+    named = {
+        ",".join(map(str, key)) if isinstance(key, tuple) else str(key): class_id
+        for key, class_id in table.items()
+    }
+    pairs = [f"{key}:{class_id}" for key, class_id in named.items() if class_id is not None]
+    if found[1] == "colours":
+        return f"--colours {' '.join(pairs)}"
+    unlabelled = [f" --ignore {key}" for key, class_id in named.items() if class_id is None]
+    return f"--values {','.join(pairs)}{''.join(unlabelled)}"
 
 
 def above_zero(text: str) -> float:
