@@ -9,6 +9,7 @@ the reverse), and its own test images spoilt in ways that happen, are the ones t
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from _results import machine, store
@@ -19,7 +20,7 @@ from unet_helpers import load
 from unet_helpers.data.look import looks, unlike
 
 SETS = ("cells", "membranes", "nuclei", "blood", "streets")
-Image = NDArray[np.float32]
+Image = NDArray[np.floating[Any]]
 SPOILT: dict[str, Callable[[Image], Image]] = {
     "inverted": lambda image: 1 - image,
     "12 bits read as 16": lambda image: image / 16,

@@ -94,6 +94,8 @@ _FILES = {
     "views.explorer": ("explorer",),
     "views.model_explorer": ("model_explorer",),
     "views.smears": ("smear_explorer", "smear_rows"),
+    "views.segmenter": ("segmenter",),
+    "data.look": ("look", "looks", "unlike"),
     "views.findings": ("evidence",),
     "views": ("figures", "model_figures", "score_figures", "widgets"),
     "classroom": ("checks", "model_checks", "score_checks"),

@@ -44,7 +44,8 @@ def look(image: ArrayLike) -> dict[str, float]:
         ``brightness``, its mean; ``contrast``, its standard deviation; ``detail``, the mean change
         from pixel to pixel over the contrast, high for noise and low for blur; ``colour``, the mean
         distance of the brightest from the darkest channel; ``tint``, that of the first from the
-        last, red less blue; ``lean``, mean less median over the contrast, positive for bright things on a dark ground.
+        last, red less blue; ``lean``, mean less median over the contrast, positive for bright
+        things on a dark ground.
 
     Examples
     --------

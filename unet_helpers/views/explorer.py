@@ -15,7 +15,7 @@ from unet_helpers.data.photometry import Photometry
 from unet_helpers.data.samples import Samples
 from unet_helpers.data.warp import interpolate, pick
 from unet_helpers.views import figures
-from unet_helpers.views.widgets import Panel, _slider
+from unet_helpers.views.widgets import Panel, slider
 
 LINES = 32  # pixels between the lines of the grid
 SHOWN = 256  # pixels a side at most: more would only be shrunk for the page
@@ -66,14 +66,14 @@ def explorer(samples: Samples, **start: float) -> Panel:
     ranges = {name: knob[3:5] for name, knob in usable.items()} | {"number": (0, len(samples) - 1)}
     _check_start(start, ranges)
     controls = {
-        name: _slider(
+        name: slider(
             f"{label} ({unit.strip()})" if unit else label, start.get(name, rest_value), *rest
         )
         for name, (label, unit, rest_value, *rest) in usable.items()
     }
     first = int(start.get("number", 0))
     return Panel(
-        {"number": _slider("sample", first, 0, len(samples) - 1), **controls},
+        {"number": slider("sample", first, 0, len(samples) - 1), **controls},
         draw,
         f"an image of {samples.name} and the same image augmented, with the mask's outline and a "
         "grid that is bent along, and beside them the mask, moved by the same field",

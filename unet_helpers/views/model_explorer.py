@@ -10,7 +10,7 @@ from unet_helpers.model.geometry import receptive_field
 from unet_helpers.model.unet import unet
 from unet_helpers.model.work import LayerWork, count_work
 from unet_helpers.views import figures
-from unet_helpers.views.widgets import Panel, _slider
+from unet_helpers.views.widgets import Panel, slider
 
 MEGABYTES = 4e-6  # of a number in float32
 
@@ -38,9 +38,9 @@ def model_explorer(channels: int = 3, classes: int = 1) -> Panel:
         return _picture(model, rows, size), totals(model, rows)
 
     controls = {
-        "depth": _slider("depth", 3, 1, 4),
-        "filters": _slider("filters", 8, 8, 64, 8),
-        "size": _slider("image size", 256, 64, 512, 64),
+        "depth": slider("depth", 3, 1, 4),
+        "filters": slider("filters", 8, 8, 64, 8),
+        "size": slider("image size", 256, 64, 512, 64),
     }
     return Panel(controls, draw, "a U-Net drawn with its shapes, and bars of what each level costs")
 

@@ -12,7 +12,7 @@ from unet_helpers.data.cells import CLASS_NAMES, draw_field
 from unet_helpers.data.knobs import Knobs
 from unet_helpers.data.samples import to_float
 from unet_helpers.views import figures
-from unet_helpers.views.widgets import Panel, _slider
+from unet_helpers.views.widgets import Panel, slider
 
 SLIDES, FIELDS = 30, 10  # to choose from; there are as many as one asks for
 AS_IT_IS = "as it is"  # a slider cannot hold None
@@ -78,8 +78,8 @@ def smear_explorer(slide: int = 0, field: int = 1, seed: int = 0, **start: float
 
     return Panel(
         {
-            "slide": _slider("slide", slide, 0, SLIDES - 1),
-            "field": _slider("field", field, 0, FIELDS - 1),
+            "slide": slider("slide", slide, 0, SLIDES - 1),
+            "field": slider("field", field, 0, FIELDS - 1),
             **{name: _knob_slider(name, start.get(name, AS_IT_IS)) for name in SETTINGS},
         },
         draw,

@@ -72,7 +72,8 @@ class Panel(ipw.VBox):
         return data, {"image/png": {"alt": self.alt}}
 
 
-def _slider(label: str, value: float, low: float, high: float, step: float = 1) -> ipw.Widget:
+def slider(label: str, value: float, low: float, high: float, step: float = 1) -> ipw.Widget:
+    """A slider whose label fits; of whole numbers, if the step is one."""
     kind = ipw.IntSlider if isinstance(step, int) else ipw.FloatSlider
     return kind(
         value, min=low, max=high, step=step, description=label, continuous_update=False,
@@ -92,7 +93,7 @@ def browser(samples: Samples) -> Panel:
         return fig, f"<b>{sample.name}</b>: {shares}"
 
     return Panel(
-        {"number": _slider("sample", 0, 0, len(samples) - 1)},
+        {"number": slider("sample", 0, 0, len(samples) - 1)},
         draw,
         f"an image of {samples.name}, its mask and the mask's outline on the image",
     )
@@ -112,7 +113,7 @@ def augmentation(samples: Samples, size: int = 128) -> Panel:
         options=TURNS, description="orientation", style={"description_width": "7em"}
     )
     return Panel(
-        {"number": _slider("crop", 0, 0, 40), "turn": turn},
+        {"number": slider("crop", 0, 0, 40), "turn": turn},
         draw,
         "a random crop of an image and of its mask, flipped and turned alike",
     )
@@ -132,7 +133,7 @@ def shapes(size: int = 256, channels: int = 3) -> Panel:
         return figures.architecture(model, size), text
 
     return Panel(
-        {"depth": _slider("depth", 3, 1, 4), "filters": _slider("filters", 16, 8, 64, 8)},
+        {"depth": slider("depth", 3, 1, 4), "filters": slider("filters", 16, 8, 64, 8)},
         draw,
         "a U-Net drawn with the shapes of its levels",
     )
@@ -157,7 +158,7 @@ def overlay(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) -> P
 
     layer = ipw.ToggleButtons(options=["prediction", "truth", "errors"], description="show")
     return Panel(
-        {"number": _slider("image", 0, 0, len(samples) - 1), "layer": layer},
+        {"number": slider("image", 0, 0, len(samples) - 1), "layer": layer},
         draw,
         "a test image, and beside it the outline of what the model predicts",
     )
@@ -182,8 +183,8 @@ def threshold(samples: Samples, probabilities: Sequence[NDArray[np.float32]]) ->
 
     return Panel(
         {
-            "value": _slider("threshold", 0.5, 0.05, 0.95, 0.05),
-            "number": _slider("image", 0, 0, len(samples) - 1),
+            "value": slider("threshold", 0.5, 0.05, 0.95, 0.05),
+            "number": slider("image", 0, 0, len(samples) - 1),
         },
         draw,
         "the probability map of an image and the pixels that are wrong at this threshold",
