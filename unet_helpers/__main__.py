@@ -200,6 +200,15 @@ def _add_export(commands: Any) -> None:
     parser.set_defaults(handler=_export)
 
 
+def _add_app(commands: Any) -> None:
+    purpose = "serve a page on this computer that segments images dropped onto it"
+    parser = add_command(commands, "app", purpose, "app run")
+    parser.add_argument("run", metavar="RUN", help="the training's folder, or a model.keras")
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.add_argument("--port", type=int, metavar="N", help="the port to listen on")
+    parser.set_defaults(handler=_app)
+
+
 COMMANDS = (
     _add_lab,
     _add_run,
@@ -212,6 +221,7 @@ COMMANDS = (
     _add_evaluate,
     _add_predict,
     _add_export,
+    _add_app,
 )
 
 
@@ -299,6 +309,12 @@ def _export(options: argparse.Namespace) -> int:
     from unet_helpers.classroom.exporting import export
 
     return export(options)
+
+
+def _app(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom.app import app
+
+    return app(Path(options.run), browser=not options.no_browser, port=options.port)
 
 
 def _predict(options: argparse.Namespace) -> int:

@@ -40,12 +40,22 @@ def lab(
     int
         JupyterLab's exit status, 0 after Ctrl-C.
     """
-    if port is not None and not 1 <= port <= 65535:
-        raise UserError(f"expected a port from 1 to 65535, found {port}; leave it out to get one")
+    check_port(port)
     refresh(notebooks_dir, work_dir)
     command = lab_command(work_dir, browser=browser, port=port)
     print("Starting JupyterLab on your working copies; Ctrl-C here ends it.", flush=True)
-    with subprocess.Popen(command, env=lab_environment(work_dir)) as server:
+    return serve(command, lab_environment(work_dir))
+
+
+def check_port(port: int | None) -> None:
+    """Refuse a port that there is not."""
+    if port is not None and not 1 <= port <= 65535:
+        raise UserError(f"expected a port from 1 to 65535, found {port}; leave it out to get one")
+
+
+def serve(command: list[str], environment: dict[str, str]) -> int:
+    """Run a server until it ends or is told to by Ctrl-C; its exit status."""
+    with subprocess.Popen(command, env=environment) as server:
         try:
             return server.wait()
         except KeyboardInterrupt:

@@ -181,8 +181,8 @@ def _links(shown: Shown, mask: NDArray[np.uint8], labels: NDArray[Any]) -> str:
         "table of pieces (CSV)": (f"{stem}_pieces.csv", "text/csv", table),
     }
     links = [
-        f'<a download="{name}" href="data:{kind};base64,{base64.b64encode(content).decode()}">'
-        f"{title}</a>"
+        f'<a style="text-decoration: underline" download="{name}" '
+        f'href="data:{kind};base64,{base64.b64encode(content).decode()}">{title}</a>'
         for title, (name, kind, content) in files.items()
     ]
     return f"Download: {', '.join(links)}"
