@@ -62,7 +62,11 @@ def _predict(options: argparse.Namespace) -> int:
     quiet = options.json or options.quiet or not sys.stderr.isatty()
     for path in tqdm(files, "predicting", unit="image", leave=False, disable=quiet):
         try:
-            rows.append(_one(model, path, targets[path], threshold, options))
+            row = _one(model, path, targets[path], threshold, options, record.get("look"))
+            rows.append(row)
+            if row["unlike"]:
+                told = "; ".join(row["unlike"])
+                print(f"note: {path} is unlike the training images: {told}", file=sys.stderr)
         except (DataError, UserError, ValueError) as error:
             if not options.skip:
                 done = f"; {len(rows)} of {len(files)} are in {out}" if rows else ""
@@ -133,9 +137,15 @@ def _model(run: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _one(
-    model: Any, path: Path, target: Path, threshold: float, options: argparse.Namespace
+    model: Any,
+    path: Path,
+    target: Path,
+    threshold: float,
+    options: argparse.Namespace,
+    known: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Predict one image and write its files."""
+    """Predict one image and write its files; `known` is what the training images looked like."""
+    from unet_helpers.data.look import unlike
     from unet_helpers.prediction.predict import predict as predict_image
     from unet_helpers.prediction.predict import to_mask
 
@@ -150,7 +160,8 @@ def _one(
     said = predict_image(model, image, tile, symmetries=options.symmetries)
     mask = to_mask(said, threshold)
     shares = (mask > 0).mean()
-    row = {"image": str(path), "mask": str(target), "foreground": round(float(shares), 4)}
+    row: dict[str, Any] = {"image": str(path), "mask": str(target)}
+    row |= {"foreground": round(float(shares), 4), "unlike": unlike(known, image) if known else []}
     if options.objects:
         row["objects"] = _write_objects(target, mask > 0, image, options)
     write_whole(target, _png(mask))

@@ -1,6 +1,7 @@
 """Keeping back what other libraries print, of Python and of C++ alike."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -21,12 +22,15 @@ def quiet() -> Iterator[Callable[[], str]]:
     with tempfile.TemporaryFile() as held, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         sys.stderr.flush()
+        loud = logging.root.manager.disable
+        logging.disable(logging.WARNING)
         kept = os.dup(2)
         os.dup2(held.fileno(), 2)
         try:
             yield lambda: _last_line(held)
         finally:
             sys.stderr.flush()
+            logging.disable(loud)
             os.dup2(kept, 2)
             os.close(kept)
 

@@ -159,7 +159,7 @@ def _read(upload: Mapping[str, Any]) -> tuple[str, NDArray[np.float32]]:
 
 
 def _pictures(shown: Shown, mask: NDArray[np.uint8]) -> Figure:
-    fig, panels = figures.grid(1, 2, cell=3.6)
+    fig, panels = figures.grid(1, 2, cell=3.6, legend=False)
     for panel, title in zip(panels[0], ("the image", "what the model finds"), strict=True):
         figures.draw_image(panel, shown.image, title)
     figures.draw_outlines(panels[0, 1], mask, max(2, shown.probabilities.shape[-1]))
