@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from builders import save_image
 from PIL import Image
 
-from unet_helpers import keras, predict, read_folder, unet
+from unet_helpers import Samples, keras, looks, predict, read_folder, unet
 from unet_helpers.__main__ import main
 from unet_helpers.data.cells import draw_field
 
@@ -50,7 +51,8 @@ def run(*more: str) -> int:
 
 
 def mask_of(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path))
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 def test_each_image_gets_a_mask_of_class_ids_named_like_it(here: Path, capsys) -> None:
@@ -152,3 +154,38 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert len(told) == 1
     assert said in told[0]
     assert before == {path: path.read_bytes() for path in here.rglob("*.png")}
+
+
+def test_a_large_image_goes_from_disk_to_disk(here: Path, monkeypatch, capsys) -> None:
+    import zarr
+
+    image = draw_field(9, 0, size=140)[0]
+    tifffile.imwrite(here / "slide.tif", image, tile=(64, 64), photometric="rgb")
+    zarr.create_array(here / "slab.zarr", data=image, chunks=(64, 64, 3))
+    monkeypatch.setattr("unet_helpers.classroom.predicting.LARGE", 10_000)
+    files = ["slide.tif", "slab.zarr"]
+    assert main(["predict", "run", *files, "--out", "masks", "--tile", "64"]) == 0
+    expected = image.mean(axis=-1) / 255 < 0.6
+    for name in ("slide", "slab"):
+        np.testing.assert_array_equal(tifffile.imread(here / f"masks/{name}.ome.tif"), expected)
+    assert main(["predict", "run", "slide.tif", "--out", "other", "--objects"]) == 2
+    assert "--objects must be left out" in capsys.readouterr().err
+
+
+def test_an_image_unlike_those_of_the_training_is_told(here: Path, capsys) -> None:
+    known = looks(read_folder_images(here))
+    record = {"kind": "unet_helpers run", "look": known}
+    (here / "run" / "run.json").write_text(json.dumps(record))
+    dark = mask_of(here / "scans" / "cell_0.png") // 16
+    Image.fromarray(dark).save(here / "dark.png")
+    assert main(["predict", "run", "scans", "dark.png", "--out", "masks"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("is unlike the training images") == 1
+    assert "note: dark.png is unlike the training images: mean brightness" in said
+
+
+def read_folder_images(here: Path) -> Samples:
+    """The scans as samples; their masks do not matter."""
+    for path in (here / "scans").iterdir():
+        save_image(here / "none" / path.name, np.zeros(mask_of(path).shape[:2], np.uint8))
+    return read_folder(here / "scans", here / "none", mask_values={0: 0, 255: 1})

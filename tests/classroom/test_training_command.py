@@ -11,9 +11,11 @@ import pytest
 from builders import save_image
 from PIL import Image
 
-from unet_helpers import keras
+from unet_helpers import keras, unet
 from unet_helpers.__main__ import main
 from unet_helpers.data.cells import draw_field
+from unet_helpers.data.formats.folder import read_folder
+from unet_helpers.data.splits import read_split
 
 COUNT = 9
 FILES = {"model.keras", "run.json", "split.csv", "card.md", "test"}
@@ -158,3 +160,91 @@ def test_lengths_are_numbers_above_zero(
         train(*length)
     assert error.value.code == 2
     assert "a number above 0 is expected" in capsys.readouterr().err
+
+
+# --- from a model that is there -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def others(made: Path) -> Path:
+    """Other slides, in a folder beside."""
+    for i in range(COUNT):
+        image, mask, _ = draw_field(50 + i, 0, size=128)
+        save_image(made / "new" / "scans" / f"slide{5 + i // 3}_{i}.png", image)
+        save_image(made / "new" / "labels" / f"slide{5 + i // 3}_{i}.png", (mask > 0) * 255)
+    return made / "new"
+
+
+def from_first(others: Path, first: Path, *more: str) -> list[str]:
+    command = ["train", str(others / "scans"), str(others / "labels"), "--out", "next"]
+    return [*command, "--epochs", "2", "--group", "^(slide.)", "--from", str(first), *more]
+
+
+def test_it_goes_on_from_a_run_which_stays_as_it_was(
+    trained: tuple[Path, str], others: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = trained[0]
+    before = {p.name: p.read_bytes() for p in first.iterdir() if p.is_file()}
+    command = from_first(others, first, "--freeze", "encoder")
+    assert main(command) == 0
+    assert {path.name for path in (here / "next").iterdir()} == FILES
+    assert {p.name: p.read_bytes() for p in first.iterdir() if p.is_file()} == before
+    record = json.loads((here / "next" / "run.json").read_text())
+    assert record["start"]["name"] == "run"
+    assert record["settings"]["freeze"] == "encoder"
+    old, new = (keras.saving.load_model(p / "model.keras") for p in (first, here / "next"))
+    same = {
+        layer.name
+        for layer in old.layers
+        if layer.weights
+        and all(
+            np.array_equal(a, b)
+            for a, b in zip(
+                layer.get_weights(), new.get_layer(layer.name).get_weights(), strict=True
+            )
+        )
+    }
+    assert {"stem", "bottom_conv2"} <= same
+    assert not {"up0_conv1", "output"} & same
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == 0
+    assert "it is read and not trained again" in capsys.readouterr().out
+    assert main(from_first(others, first, "--resume")) == 2  # without --freeze it is another run
+    assert "freeze encoder" in capsys.readouterr().err
+
+
+def test_test_images_that_the_first_training_saw_are_refused(
+    trained: tuple[Path, str], made: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = (made / "scans", made / "labels")
+    first = read_split(trained[0] / "split.csv", read_folder(*folders))
+    samples = read_folder(*folders, group=lambda stem: stem.split("_")[0])
+    seed = next(n for n in range(9) if samples.split(seed=n)[2].names != first[2].names)
+    assert main(from_first(made, trained[0], "--seed", str(seed))) == 2
+    assert "3 of 3 that" in capsys.readouterr().err
+    assert not (here / "next").exists()
+    assert main(from_first(made, trained[0], "--quiet")) == 0  # the split of then
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--from", "run"], "must be another folder"),
+        (["--from", "nowhere"], "nowhere"),
+        (["--freeze", "encoder"], "--from"),
+        (["--from", "scans/slide0_0.png"], "another file"),
+        (["--from", "scans"], "none"),
+        (["--from", "grey.keras"], "1 channel"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_told_before_anything_is_written(
+    here: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    if "grey.keras" in more:
+        unet((None, None, 1), filters=4, depth=1).save(here / "grey.keras")
+    before = sorted(here.rglob("*"))
+    assert train(*more) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1
+    assert said in told[0]
+    assert sorted(here.rglob("*")) == before

@@ -21,6 +21,8 @@ from unet_helpers.training.state_files import write_whole
 from .evaluating import MODEL, ask, model_file, say
 from .files import UserError
 
+LARGE = 2**26  # numbers, pixels times channels; a Zarr array is taken for large whatever its size
+
 # Blue, orange, green, ...: told apart by colour-blind people too (Okabe and Ito).
 PALETTE = (
     (0, 0, 0), (86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (0, 114, 178),
@@ -51,7 +53,9 @@ def predict(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     files, out = _files(options.images), Path(options.out)
-    targets = {path: out / f"{path.stem}.png" for path in files}
+    targets = {
+        path: out / f"{path.stem}{'.ome.tif' if is_large(path) else '.png'}" for path in files
+    }
     _check_targets(targets, out, options.overwrite)
     model, record = _model(Path(options.run))
     out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +98,8 @@ def _files(given: list[str]) -> list[Path]:
         path = Path(text)
         if not path.exists():
             raise UserError(f"{path}: an image or a folder is expected, found nothing: correct it")
-        found += list_files(path, "IMAGES") if path.is_dir() else [path]
+        is_folder = path.is_dir() and path.suffix != ".zarr"
+        found += list_files(path, "IMAGES") if is_folder else [path]
     return list(dict.fromkeys(found))
 
 
@@ -145,6 +150,8 @@ def _one(
     known: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Predict one image and write its files; `known` is what the training images looked like."""
+    if is_large(path):
+        return _one_large(model, path, target, threshold, options)
     from unet_helpers.data.look import unlike
     from unet_helpers.prediction.predict import predict as predict_image
     from unet_helpers.prediction.predict import to_mask
@@ -166,6 +173,40 @@ def _one(
         row["objects"] = _write_objects(target, mask > 0, image, options)
     write_whole(target, _png(mask))
     return row
+
+
+def _mask_name(path: Path) -> str:
+    return f"{path.stem}{'.ome.tif' if is_large(path) else '.png'}"
+
+
+def is_large(path: Path) -> bool:
+    """Whether an image is predicted from disk to disk: a Zarr folder, or a TIFF of 8192 squared."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return path.suffix == ".zarr"
+    from tifffile import TiffFile, TiffFileError
+
+    try:
+        with TiffFile(path) as file:
+            return int(np.prod(file.series[0].shape, dtype=np.int64)) > LARGE
+    except (TiffFileError, OSError, ValueError, IndexError):  # whoever decodes it will say so
+        return False
+
+
+def _one_large(
+    model: Any, path: Path, target: Path, threshold: float, options: argparse.Namespace
+) -> dict[str, Any]:
+    """Predict one image that need not fit into memory; its mask gets a pyramid."""
+    from unet_helpers.prediction.large import predict_large
+
+    if options.objects:
+        raise UserError(
+            f"{path}: --objects must be left out for images of more than {LARGE:,} numbers, found "
+            "one: cut out the part that you want to measure"
+        )
+    settings = {"tile": options.tile, "threshold": threshold, "symmetries": options.symmetries}
+    bar = not (options.json or options.quiet) and sys.stderr.isatty()
+    predict_large(model, path, target, progress=bar, overwrite=options.overwrite, **settings)
+    return {"image": str(path), "mask": str(target), "unlike": []}
 
 
 def _write_objects(

@@ -7,7 +7,8 @@ from unet_helpers.data.formats.options import above_zero
 EPILOG = """\
 RUN is the folder of a training, or a model.keras file. IMAGES are files, or folders of them. OUT
 gets one mask for each image, named like it: a PNG of class ids, in colours for the eye. Pixels of
-16 bits, of floats and of several channels are read as in training.
+16 bits, of floats and of several channels are read as in training. TIFF files of more than 8192 x
+8192 numbers, pyramids and Zarr folders are predicted from disk to disk, into an OME-TIFF.
 
 exit status:  0 all predicted, 1 some were left out (with --skip), 2 it cannot be done, for the
               reason that is told; what was predicted before stays

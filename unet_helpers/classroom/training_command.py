@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import csv
 import io
 import json
 import math
@@ -42,6 +43,7 @@ def train(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     out = Path(options.out)
     _check_place(out, options.resume)
+    _check_start(options, out)
     with _told_to(options):
         samples = read_labelled(options, "train")
         sick = _examined(options, samples)
@@ -49,6 +51,10 @@ def _train(options: argparse.Namespace) -> int:
             return 1
         if samples.num_classes > 2 and options.foreground:
             samples = samples.binary(options.foreground)
+        if options.start:
+            from unet_helpers.training.fine_tune import check_start
+
+            check_start(options.start, samples, options.freeze)  # before anything is written
         parts = _split(samples, out, options)
         run = _trained(parts, out, options)
         if not run.finished:
@@ -67,6 +73,46 @@ def _check_place(out: Path, resume: bool) -> None:
         raise UserError(
             f"{out}: --out must be a new or empty folder, found one with files: choose another, "
             "or add --resume to go on with the training that it holds"
+        )
+
+
+def _check_start(options: argparse.Namespace, out: Path) -> None:
+    if options.start is None:
+        if options.freeze:
+            raise UserError(
+                "--freeze must be given with --from, found it alone: name the run to begin with"
+            )
+        return
+    start = Path(options.start)
+    if out.resolve() in (start.resolve(), start.resolve().parent):
+        raise UserError(
+            f"{out}: --out must be another folder than that of --from, which is kept, found the "
+            "same: name a new one"
+        )
+    if not start.exists():
+        raise UserError(
+            f"{start}: --from must name a run or a model.keras, found nothing: correct the path"
+        )
+
+
+def _refuse_seen(start: Path, test: Samples) -> None:
+    """Refuse test images that the first training saw, as far as its split tells."""
+    kept = (start if start.is_dir() else start.parent) / SPLIT
+    if not kept.is_file():
+        return
+    with kept.open(encoding="utf-8", newline="") as file:
+        seen = {
+            (kept.parent / row["image"]).resolve()
+            for row in csv.DictReader(file)
+            if row.get("image") and row.get("split") != TEST
+        }
+    files = [record.files[0] for record in test.records if record.files]
+    found = [path for path in files if path.resolve() in seen]
+    if found:
+        raise UserError(
+            f"{found[0]}: test images must be new to the model of --from, found {len(found)} of "
+            f"{len(test)} that {kept} names as trained or validated on: give the --seed and "
+            "--group of then, or pass over it with --anyway"
         )
 
 
@@ -96,6 +142,8 @@ def _split(samples: Samples, out: Path, options: argparse.Namespace) -> tuple[Sa
     """Training, validation and test images; those of a training that goes on are its own."""
     kept = out / SPLIT
     parts = read_split(kept, samples) if kept.exists() else samples.split(seed=options.seed)
+    if options.start and not options.anyway:
+        _refuse_seen(Path(options.start), parts[2])
     out.mkdir(parents=True, exist_ok=True)
     keep_split(kept, parts)
     numbers = ", ".join(f"{len(part)} {part.part}" for part in parts)
@@ -107,17 +155,19 @@ def _split(samples: Samples, out: Path, options: argparse.Namespace) -> tuple[Sa
 
 def _trained(parts: tuple[Samples, ...], out: Path, options: argparse.Namespace) -> Any:
     from unet_helpers.classroom.live_line import LiveLine
+    from unet_helpers.training.fine_tune import fine_tune
     from unet_helpers.training.train import CROPS
     from unet_helpers.training.train import train as train_model
 
-    asked: dict[str, Any] = {"minutes": options.minutes or MINUTES}
+    settings: dict[str, Any] = {"minutes": options.minutes or MINUTES}
     if options.epochs:
         batch = int(str(CROPS["batch_size"]))
-        asked = {"steps": math.ceil(options.epochs * len(parts[0]) / batch)}
-    callbacks = [] if options.quiet else [LiveLine()]
-    return train_model(
-        parts[0], parts[1], folder=out, seed=options.seed, callbacks=callbacks, **asked
-    )
+        settings = {"steps": max(2, math.ceil(options.epochs * len(parts[0]) / batch))}
+    settings |= {"folder": out, "seed": options.seed}
+    settings["callbacks"] = [] if options.quiet else [LiveLine()]
+    if not options.start:
+        return train_model(parts[0], parts[1], **settings)
+    return fine_tune(options.start, parts[0], parts[1], freeze=options.freeze, **settings)
 
 
 def _scored(run: Any, parts: tuple[Samples, ...], out: Path) -> dict[str, Any]:

@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from unet_helpers.data.look import looks
 from unet_helpers.data.samples import Samples
 from unet_helpers.training.fingerprints import fingerprint, plain, refuse_others
 from unet_helpers.training.run_record import data_record, read_record
+
+
+def default_minutes(minutes: float | None, steps: int | None) -> float | None:
+    """A minute, where no length is given."""
+    return 1 if minutes is None and steps is None else minutes
+
+
+def asked(minutes: float | None, steps: int | None, rounds: int | None) -> dict[str, Any]:
+    """The length of a training as it was asked for, for its record."""
+    return {**({"minutes": minutes} if steps is None else {"steps": steps}), "rounds": rounds}
 
 
 def check_arguments(
@@ -119,12 +130,12 @@ def make_plan(
     asked : mapping
         Minutes or steps, and rounds.
     **others
-        Settings beside the recipe's: seed and precision.
+        Settings beside the recipe's: seed and precision, say.
 
     Returns
     -------
     dict
-        ``recipe`` as given; ``settings``, ``data`` and ``asked`` for ``run.json``.
+        ``recipe`` as given; ``settings``, ``data``, ``asked`` and ``look`` for ``run.json``.
     """
     told = {
         name: value if isinstance(value, (int, float, str, type(None))) else plain(value)
@@ -138,6 +149,7 @@ def make_plan(
             "val": data_record(val, fingerprint(val)),
         },
         "asked": dict(asked),
+        "look": looks(train_part),
     }
 
 

@@ -1,12 +1,15 @@
-"""`train`: the course's recipe as one call, on any labelled images, which a kill cannot undo."""
+"""`train`: the course's recipe as one call, on any labelled images, which a kill cannot undo.
+
+`carry_out` is what `train` and `fine_tune` share: they differ in the model that they begin with.
+"""
 
 import contextlib
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from unet_helpers import keras
 from unet_helpers.data.pipeline import batches
@@ -16,8 +19,10 @@ from unet_helpers.model.unet import unet
 from unet_helpers.training import budget
 from unet_helpers.training.checkpoint import KeepTraining, not_written
 from unet_helpers.training.plan import (
+    asked,
     check_arguments,
     check_size,
+    default_minutes,
     earlier_record,
     make_plan,
     parts,
@@ -48,6 +53,7 @@ NET = {
 RATE = {"peak": 6e-3}
 CROPS = {"size": 128, "batch_size": 8, "colour": 0.05, "augment": True, "meet": None, "reuse": 1}
 RECIPE = {**NET, **RATE, **CROPS}
+TOLD = ("start", "asked", "settings", "data")  # what the record tells of the plan
 SCALING = "0 to 1: whole numbers divided by the largest that their type holds"
 THRESHOLD = 0.5
 
@@ -131,25 +137,71 @@ def train(
     (True, (None, None, None, 1), ['dice', 'iou'])
     """
     began = time.perf_counter()
-    minutes = 1 if minutes is None and steps is None else minutes
+    minutes = default_minutes(minutes, steps)
     check_arguments(minutes, steps, rounds, recipe, RECIPE)
     set_seed(seed)
     train_part, val_part = parts(samples, val)
     extra = [tensorboard_log(tensorboard)] if tensorboard is not None else []
     precision = precision or fast_precision()
-    asked = {**({"minutes": minutes} if steps is None else {"steps": steps}), "rounds": rounds}
     chosen = {**RECIPE, **recipe}
     check_size(chosen)
-    plan = make_plan(train_part, val_part, chosen, asked, seed=seed, precision=precision)
+    plan = make_plan(
+        train_part, val_part, chosen, asked(minutes, steps, rounds), seed=seed, precision=precision
+    )
+    net = Net(lambda: _build(train_part, chosen))
+    return carry_out(train_part, val_part, plan, net, folder, [*callbacks, *extra], began)
+
+
+class Net(NamedTuple):
+    """The model that a training begins with.
+
+    Attributes
+    ----------
+    build : callable
+        Makes it, under Keras' dtype policy of the moment; all its layers can be trained.
+    freeze : callable
+        Sets the layers aside that this training must not change.
+    """
+
+    build: Callable[[], keras.Model]
+    freeze: Callable[[keras.Model], object] = lambda model: None
+
+
+def carry_out(
+    samples: Samples,
+    val: Samples,
+    plan: dict[str, Any],
+    net: Net,
+    folder: str | Path | None,
+    callbacks: list[keras.callbacks.Callback],
+    began: float,
+) -> Run:
+    """Carry out a training that is planned, or go on with the one that the folder holds.
+
+    Parameters
+    ----------
+    samples, val : Samples
+    plan : dict
+        As `make_plan` makes it.
+    net : Net
+    folder, callbacks
+        As in `train`.
+    began : float
+        ``time.perf_counter()`` when the minutes began to run.
+
+    Returns
+    -------
+    Run
+    """
     with contextlib.ExitStack() as stack:
         place = Path(folder) if folder is not None else None
         earlier = earlier_record(place, plan) if place else None
         if place and earlier and earlier["finished"]:
             return _finished(place, earlier)
         kept = place or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(_policy(precision))
-        trainer = _Trainer(train_part, val_part, plan, kept, began)
-        trainer.train(earlier["steps"] if earlier else steps, [*callbacks, *extra])
+        stack.enter_context(_policy(plan["settings"]["precision"]))
+        trainer = _Trainer(samples, val, plan, net, kept, began)
+        trainer.train(earlier["steps"] if earlier else plan["asked"].get("steps"), callbacks)
     return _outcome(trainer, place)
 
 
@@ -186,12 +238,20 @@ class _Trainer:
     """One training: its model, its data, and its place in the folder."""
 
     def __init__(
-        self, samples: Samples, val: Samples, plan: dict[str, Any], folder: Path, began: float
+        self,
+        samples: Samples,
+        val: Samples,
+        plan: dict[str, Any],
+        net: Net,
+        folder: Path,
+        began: float,
     ) -> None:
-        self.samples, self.val, self.plan, self.began = samples, val, plan, began
+        self.samples, self.val, self.plan, self.net = samples, val, plan, net
+        self.began = began
         self.crops = {name: plan["recipe"][name] for name in CROPS}
         self.keep = KeepTraining(folder)
-        self.model = _build(samples, plan["recipe"])
+        self.model = net.build()
+        net.freeze(self.model)
         self.validate = Validate(val)
         self.validate.set_model(self.model)
         self.steps = 0
@@ -270,10 +330,11 @@ class _Trainer:
             "finished": self.finished,
             "steps": self.steps,
             "steps_done": keep.step,
-            **{name: self.plan[name] for name in ("asked", "settings", "data")},
+            **{name: self.plan[name] for name in TOLD if name in self.plan},
             "class_names": list(samples.class_names),
             "ignore_value": samples.ignore_value,
             "input_scaling": SCALING,
+            "look": self.plan["look"],
             "threshold": THRESHOLD,
             "seconds": keep.seconds,
             "best": best,
@@ -288,7 +349,7 @@ def _outcome(trainer: _Trainer, folder: Path | None) -> Run:
     if trainer.keep.best:
         trainer.keep.load_best(trainer.model)
     with _policy("float32"):  # another machine may be slow at anything else
-        model = _build(trainer.samples, trainer.plan["recipe"])
+        model = trainer.net.build()
     model.set_weights(trainer.model.get_weights())
     scores = score_images(trainer.val, masks(model, trainer.val))
     record = trainer.record(score_record(scores))
@@ -297,7 +358,7 @@ def _outcome(trainer: _Trainer, folder: Path | None) -> Run:
             write_model(folder, model)
             write_record(folder, record)
         except OSError as error:  # the model in memory is worth more than an exception
-            warnings.warn(not_written(folder, error), stacklevel=3)
+            warnings.warn(not_written(folder, error), stacklevel=4)
             return Run(model, record)
         if record["finished"]:
             _forget_states(folder)
