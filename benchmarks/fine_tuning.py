@@ -17,8 +17,11 @@ validation: a training has one round, and the last weights count.
 
 Intervals are over groups of test images (bootstrap, the same draws for both arms, the seeds' mean
 in each); the range is that of the seeds. Writes benchmarks/results/fine_tuning.json after every
-training and prints the tables. About 35 minutes on two cores; with --resume, what is stored of the
+training and prints the tables. About 40 minutes on two cores; with --resume, what is stored of the
 grid is kept, and the curve too if the choice is the same.
+
+Last, the drawn model is one of whole cells, and the real images have the three classes as before:
+what a last layer that begins anew needs.
 """
 
 import argparse
@@ -92,10 +95,12 @@ def some(pool: Samples, number: int, seed: int) -> Samples:
     return chosen
 
 
-def drawn(options: argparse.Namespace, folder: Path) -> Run:
-    """The model of drawn cells, trained once."""
+def drawn(options: argparse.Namespace, folder: Path, binary: bool = False) -> Run:
+    """A model of drawn cells; of whole cells, with one output, if `binary`."""
     cells = draw_samples(options.slides, knobs=WIDE)
     val = draw_samples(range(10_000, 10_000 + max(2, options.slides // 20)), knobs=WIDE)
+    if binary:
+        cells, val = cells.binary(), val.binary()
     run = train(cells, val, steps=options.drawn_steps, rounds=5, folder=folder, augment=COLOURS)
     print(f"drawn: {run}", flush=True)
     return run
@@ -104,6 +109,12 @@ def drawn(options: argparse.Namespace, folder: Path) -> Run:
 def tested(model: keras.Model, test: Samples) -> Scores:
     """Scores on the test images."""
     return score_images(test, [to_mask(said) for said in predict_samples(model, test)])
+
+
+def validated(run: Run) -> float:
+    """Mean IoU over the classes but the background, on the validation images."""
+    values = [found["iou"]["value"] or 0.0 for found in run.record["scores"].values()]
+    return round(statistics.mean(values), 4)
 
 
 def variants(numbers: list[int], stored: list[Row]) -> list[Row]:
@@ -133,8 +144,7 @@ def grid(folder: Path, parts: dict[str, Samples], options: argparse.Namespace, r
             seed=seed,
             **{name: row[name] for name in VARIED},
         )
-        values = [found["iou"]["value"] or 0.0 for found in run.record["scores"].values()]
-        row["mean_iou"].append(round(statistics.mean(values), 4))
+        row["mean_iou"].append(validated(run))
         print(f"grid: {row}", flush=True)
         store(options.out, result)
 
@@ -148,19 +158,22 @@ def chosen(rows: list[Row]) -> Row:
     return dict(zip(VARIED, best, strict=True))
 
 
-def arms(
-    folder: Path, number: int, seed: int, parts: dict[str, Samples], settings: Row, steps: int
-) -> dict[str, Scores]:
-    """All arms, on the same images, scored on the test images."""
-    samples, val = some(parts["pool"], number, seed), parts["val"][:4]
-    same: Row = {"steps": steps, "rounds": 1, "seed": seed}
+def all_arms(
+    folder: Path,
+    samples: Samples,
+    val: Samples,
+    seed: int,
+    settings: Row,
+    options: argparse.Namespace,
+) -> dict[str, Run]:
+    """All arms, on the same images."""
+    same: Row = {"steps": options.steps, "rounds": 1, "seed": seed}
     plain: Row = {**HELD[0], **RATE}
-    runs = {
+    return {
         SCRATCH: train(samples, val, **same),
         TUNED: fine_tune(folder, samples, val, **settings, **same),
         AS_TRAIN: fine_tune(folder, samples, val, **plain, **same),
     }
-    return {name: tested(run.model, parts["test"]) for name, run in runs.items()}
 
 
 # --- scores --------------------------------------------------------------------------------------
@@ -219,15 +232,18 @@ def shown(row: Row, value: str = "mean_iou") -> str:
     return f"{row[value]:.3f} ({row['interval'][0]:.3f} to {row['interval'][1]:.3f})"
 
 
+def several(values: list[float]) -> str:
+    """The seeds' scores."""
+    return ", ".join(f"{value:.3f}" for value in values)
+
+
 def markdown(result: Row) -> str:
-    """Both tables."""
-    lines = [
-        "| freeze | statistics | peak rate | mean IoU on validation images |",
-        "|---" * 4 + "|",
-    ]
+    """All tables."""
+    heads = ("images", "freeze", "statistics", "peak rate", "mean IoU on validation images")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     lines += [
-        f"| {row['freeze']} | {row['statistics']} | {row['peak']:g} ({row['rate']}) "
-        f"| {', '.join(f'{value:.3f}' for value in row['mean_iou'])} |"
+        f"| {row['images']} | {row['freeze']} | {row['statistics']} | {row['peak']:g} "
+        f"({row['rate']}) | {several(row['mean_iou'])} |"
         for row in result["grid"]
     ]
     lines += ["", f"chosen: {result['chosen']}", ""]
@@ -239,6 +255,10 @@ def markdown(result: Row) -> str:
         f"| {shown(row['gained'], 'difference')} | {shown(row[AS_TRAIN])} |"
         for row in result["curve"]
     ]
+    names = (SCRATCH, TUNED, AS_TRAIN)
+    lines += ["", f"| images, a new last layer | {' | '.join(names)} |", "|---" * 4 + "|"]
+    for number, row in result.get("new head", {}).items():
+        lines += [f"| {number} | {' | '.join(several(row[name]) for name in names)} |"]
     return "\n".join(lines)
 
 
@@ -262,8 +282,25 @@ def measure(options: argparse.Namespace, folder: Path) -> Row:
         result |= {name: before[name] for name in ("drawn", "as drawn", "curve")}
     else:
         curve(folder, parts, options, result)
+    result["new head"] = new_head(folder, parts, options, result["chosen"])
     store(options.out, result)
     return result
+
+
+def new_head(
+    folder: Path, parts: dict[str, Samples], options: argparse.Namespace, settings: Row
+) -> Row:
+    """From whole cells to three classes, so that the last layer is new; on validation images."""
+    binary = folder.with_name("binary")
+    drawn(options, binary, binary=True)
+    found: Row = {}
+    for seed, number in itertools.product(range(options.grid_seeds), options.grid_at):
+        samples = some(parts["pool"], number, 100 + seed)
+        row = found.setdefault(str(number), {})
+        for name, run in all_arms(binary, samples, parts["val"], seed, settings, options).items():
+            row.setdefault(name, []).append(validated(run))
+        print(f"new last layer, seed {seed}: {found}", flush=True)
+    return found
 
 
 def curve(
@@ -273,9 +310,10 @@ def curve(
     found: dict[int, dict[str, list[Scores]]] = {}
     for seed, number in itertools.product(range(options.seeds), options.numbers):
         runs = found.setdefault(number, {SCRATCH: [], TUNED: [], AS_TRAIN: []})
-        made = arms(folder, number, seed, parts, result["chosen"], options.steps)
-        for name, scores in made.items():
-            runs[name].append(scores)
+        samples, val = some(parts["pool"], number, seed), parts["val"][:4]
+        made = all_arms(folder, samples, val, seed, result["chosen"], options)
+        for name, run in made.items():
+            runs[name].append(tested(run.model, parts["test"]))
         result["curve"] = [
             {
                 "images": images,

@@ -47,7 +47,8 @@ def build_parser() -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(
         prog="python -m unet_helpers",
-        description="Run, open and look after the notebooks of the U-Net course.",
+        description="Open and run the notebooks of the U-Net course; check, train, score, predict "
+        "and export on your own images.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in COMMANDS:

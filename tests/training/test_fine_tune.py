@@ -15,7 +15,7 @@ from small_runs import SETTINGS, Break, assert_same, small_train, weights
 
 from unet_helpers import keras, unet
 from unet_helpers.data.samples import Samples
-from unet_helpers.training.fine_tune import STATISTICS, check_start, fine_tune
+from unet_helpers.training.fine_tune import check_start, fine_tune
 from unet_helpers.training.run_record import Run
 from unet_helpers.training.start import fitting
 
@@ -31,8 +31,6 @@ def darker(samples: Samples) -> Samples:
     return make_samples([(255 - image, mask) for image, mask, _ in stored])
 
 
-DEFAULT = (fine_tune.__kwdefaults__ or {})["statistics"]
-OTHERWISE = next(each for each in STATISTICS if each != DEFAULT)
 OTHER = darker(blob_samples(4))
 
 
@@ -133,7 +131,9 @@ def test_the_record_tells_where_it_started_and_no_other_start_takes_its_place(
     assert told["name"] == "blobs"
     assert told["data"] == first.record["data"]
     assert told["class_names"] == ["background", "foreground"]
-    assert run.record["settings"]["freeze"] == "encoder"
+    settings = run.record["settings"]
+    assert [settings[name] for name in ("freeze", "statistics")] == ["encoder", "keep"]
+    assert settings["peak"] < first.record["settings"]["peak"]
     assert told["fingerprint"] in run.record["settings"]["start"]
     assert json.loads((folder / "run.json").read_text())["start"] == told
     third = fitting(folder, OTHER, 16, None).told()
@@ -144,7 +144,7 @@ def test_the_record_tells_where_it_started_and_no_other_start_takes_its_place(
     for start, changed, said in (
         (other, {"freeze": "encoder"}, "start weights"),
         (first, {"freeze": None}, "freeze encoder"),
-        (first, {"freeze": "encoder", "statistics": OTHERWISE}, f"statistics {OTHERWISE}"),
+        (first, {"freeze": "encoder", "statistics": "adapt"}, "statistics adapt"),
         (first, {"freeze": "encoder", "peak": 1e-5}, "peak 1e-05"),
     ):
         with pytest.raises(ValueError) as error:
@@ -198,6 +198,8 @@ def test_other_classes_get_a_new_last_layer_which_is_told_and_trained(
     assert DECODER - {"output"} <= set(by_layer(run.model)) - changed_layers(first.model, run.model)
     assert run.model.output_shape[-1] == 3
     assert run.record["start"]["head"] == "new"
+    assert run.record["settings"]["statistics"] == "adapt"  # all is to be learned anew
+    assert run.record["settings"]["peak"] == first.record["settings"]["peak"]
     assert set(run.record["scores"]) == {"upper", "lower"}
     said = capsys.readouterr().out
     assert "blobs has 1 output (background, foreground), and 3 are needed" in said
@@ -266,7 +268,9 @@ def test_the_copy_says_what_the_model_says() -> None:
 
 def test_the_seeds_own_net_can_be_trained_on() -> None:
     model = unet((64, 64, 3), filters=4, depth=2, norm=None, dropout=0.5)
-    assert small_fine_tune(model).finished
+    made = fitting(model, OTHER, 16, "encoder").build()
+    assert made.output_shape == (None, None, None, 1)
+    assert weights(made) == weights(model)
 
 
 # --- breaks --------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.report import ScoreReport, score_report
 from unet_helpers.evaluation.report_files import former_parts
 
-from .evaluating_runs import Model, find_masks
+from .evaluating_runs import Model, find_masks, seen_in_training
 from .files import UserError
 
 MODEL = "model.keras"
@@ -93,7 +93,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         leave=False,
         disable=options.json or not sys.stderr.isatty(),
     )
-    notes = [*predictions.notes, *_ungrouped(options, samples)]
+    notes = [*predictions.notes, *_ungrouped(options, samples), *_leaks(model, samples)]
     report = score_report(samples, bar, threshold=options.threshold, notes=notes)
     written = [] if out is None else report.write(out, figures_of(report, samples, predictions))
     say(report.to_json() if options.json else str(report))
@@ -122,6 +122,16 @@ def model_file(run: Path) -> Path | None:
     return run
 
 
+def asked_for_images(options: argparse.Namespace, command: str) -> None:
+    """Refuse options that name no images and masks, or name them in two ways."""
+    if options.manifest and options.images:
+        raise UserError("IMAGES and --manifest were both given: name the pairs in one way")
+    if not options.manifest and not options.masks:
+        missing = "MASKS is" if options.images else "IMAGES and MASKS are"
+        run = "RUN " * (command in ("evaluate", "export"))
+        raise UserError(f"{missing} missing: python -m unet_helpers {command} {run}IMAGES MASKS")
+
+
 def read_labelled(options: argparse.Namespace, command: str) -> Samples:
     """Read the images and masks that a command's options name.
 
@@ -130,12 +140,7 @@ def read_labelled(options: argparse.Namespace, command: str) -> Samples:
     UserError
         If they name none, or in two ways.
     """
-    if options.manifest and options.images:
-        raise UserError("IMAGES and --manifest were both given: name the pairs in one way")
-    if not options.manifest and not options.masks:
-        missing = "MASKS is" if options.images else "IMAGES and MASKS are"
-        run = "RUN " * (command in ("evaluate", "export"))
-        raise UserError(f"{missing} missing: python -m unet_helpers {command} {run}IMAGES MASKS")
+    asked_for_images(options, command)
     try:
         return read_folder(
             options.manifest or options.images,
@@ -168,6 +173,20 @@ def _part(samples: Samples, part: str) -> Samples:
             f"{', '.join(parts) or 'no split at all'}: give the manifest a column 'split'"
         )
     return samples[chosen]
+
+
+def _leaks(model: Path | None, samples: Samples) -> list[str]:
+    """Say if images are scored that the model was trained on."""
+    if model is None:
+        return []
+    split = model.with_name("split.csv")
+    seen = len(seen_in_training(split, samples))
+    if not seen:
+        return []
+    return [
+        f"{seen} of {len(samples)} images served the training ({split}), so these scores flatter: "
+        f"for those of its test images put --manifest {split} --part test in place of the folders"
+    ]
 
 
 def _ungrouped(options: argparse.Namespace, samples: Samples) -> list[str]:

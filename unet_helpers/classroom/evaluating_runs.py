@@ -1,5 +1,6 @@
 """What the command ``evaluate`` can score: predicted masks in a folder, or a saved model."""
 
+import csv
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,32 @@ def find_masks(run: Path, samples: Samples) -> Masks:
     told = f"left out: {spare} prediction{'s' * (spare != 1)} without an image here"
     notes = (told,) if spare else ()
     return Masks([files[image] for image in images], samples.class_names, notes)
+
+
+def seen_in_training(split: Path, samples: Samples) -> list[Path]:
+    """Images that a run was trained or validated on, as far as its split tells.
+
+    Parameters
+    ----------
+    split : Path
+        The run's ``split.csv``; there may be none.
+    samples : Samples
+
+    Returns
+    -------
+    list of Path
+        Those of the samples' image files.
+    """
+    if not split.is_file():
+        return []
+    with split.open(encoding="utf-8", newline="") as file:
+        seen = {
+            (split.parent / row["image"]).resolve()
+            for row in csv.DictReader(file)
+            if row.get("image") and row.get("split") != "test"
+        }
+    files = [record.files[0] for record in samples.records if record.files]
+    return [path for path in files if path.resolve() in seen]
 
 
 class Model(Sequence[NDArray[np.float32]]):

@@ -47,6 +47,11 @@ def _export(options: argparse.Namespace) -> int:
             f"IMAGES must come with --int8, found {options.images} without it: add it, or leave "
             "the images out"
         )
+    if options.int8 and not (options.masks or options.manifest):
+        raise UserError(
+            "--int8 must come with IMAGES and MASKS, found none: 8 bits are fitted to the training "
+            "images, and what they cost is counted on the others"
+        )
     target = _target(options, file)
     told = _written(options, file, target)
     if options.json:

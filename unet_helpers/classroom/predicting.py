@@ -71,10 +71,11 @@ def _predict(options: argparse.Namespace) -> int:
             if row["unlike"]:
                 told = "; ".join(row["unlike"])
                 print(f"note: {path} is unlike the training images: {told}", file=sys.stderr)
+                print("      look at its mask before you use it", file=sys.stderr)
         except (DataError, UserError, ValueError) as error:
             if not options.skip:
-                done = f"; {len(rows)} of {len(files)} are in {out}" if rows else ""
-                raise UserError(f"{error}{done}") from error
+                done = f"{len(rows)} of {len(files)} masks are done"
+                raise UserError(f"{error} (or leave such files out with --skip; {done})") from error
             left.append({"image": str(path), "error": str(error)})
             print(f"left out: {error}", file=sys.stderr)
     _tell(options, out, rows, left)
@@ -88,7 +89,7 @@ def _tell(options: argparse.Namespace, out: Path, rows: list[Any], left: list[An
         objects = sum(row.get("objects", 0) for row in rows)
         told = f", {objects} objects" if options.objects else ""
         missing = f", {len(left)} left out" if left else ""
-        say(f"{len(rows)} masks in {out}{told}{missing}")
+        say(f"{len(rows)} mask{'s' * (len(rows) != 1)} in {out}{told}{missing}")
 
 
 def _files(given: list[str]) -> list[Path]:
@@ -156,12 +157,15 @@ def _one(
     from unet_helpers.prediction.predict import predict as predict_image
     from unet_helpers.prediction.predict import to_mask
 
-    image = to_float(image_array(decode_one(path), path))
+    pixels = image_array(decode_one(path), path)
     channels = model.input_shape[-1]
+    if channels == 1 and pixels.shape[-1] == 3 and (pixels == pixels[..., :1]).all():
+        pixels = pixels[..., :1]  # grey, saved as colours
+    image = to_float(pixels)
     if image.shape[-1] != channels:
         raise UserError(
-            f"{path}: an image of {channels} channels is expected, as in training, found "
-            f"{image.shape[-1]}: convert it, or train on images of this kind"
+            f"{path}: an image of {channels} channel{'s' * (channels != 1)} is expected, as in "
+            f"training, found {image.shape[-1]}: convert it, or train on images of this kind"
         )
     tile = options.tile if max(image.shape[:2]) > options.tile else None
     said = predict_image(model, image, tile, symmetries=options.symmetries)
@@ -169,6 +173,8 @@ def _one(
     shares = (mask > 0).mean()
     row: dict[str, Any] = {"image": str(path), "mask": str(target)}
     row |= {"foreground": round(float(shares), 4), "unlike": unlike(known, image) if known else []}
+    if row["unlike"] and pixels.dtype == np.uint16 and pixels.max() < 4096:
+        row["unlike"].append(f"largest value {pixels.max()} of 65535, so 12 bits or fewer?")
     if options.objects:
         row["objects"] = _write_objects(target, mask > 0, image, options)
     write_whole(target, _png(mask))
@@ -217,7 +223,7 @@ def _write_objects(
 
     labels = find_objects(inside, split=options.split, min_area=options.min_area)
     write_labels(target.with_name(f"{target.stem}_objects.tif"), labels)
-    table = measure_objects(labels, image).to_csv().encode()
+    table = measure_objects(labels, image).round(4).to_csv().encode()
     write_whole(target.with_name(f"{target.stem}_objects.csv"), table)
     return int(labels.max(initial=0))
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import csv
 import io
 import json
 import math
@@ -10,13 +9,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from unet_helpers.classroom.evaluating import ask, figures_of, read_labelled, say
+from unet_helpers.classroom.evaluating import (
+    ask,
+    asked_for_images,
+    figures_of,
+    read_labelled,
+    say,
+)
+from unet_helpers.classroom.evaluating_runs import seen_in_training
 from unet_helpers.classroom.files import UserError
-from unet_helpers.data.doctor.check import check
+from unet_helpers.data.doctor.command import check_options
 from unet_helpers.data.samples import Samples
 from unet_helpers.data.splits import keep_split, read_split
 
 TEST, SPLIT, MINUTES = "test", "split.csv", 2.0
+ALONE = "each image a group of its own (if several come from one picture or patient, use --group)"
 
 
 def train(options: argparse.Namespace) -> int:
@@ -45,10 +52,10 @@ def _train(options: argparse.Namespace) -> int:
     _check_place(out, options.resume)
     _check_start(options, out)
     with _told_to(options):
-        samples = read_labelled(options, "train")
-        sick = _examined(options, samples)
-        if sick:
+        asked_for_images(options, "train")
+        if _examined(options):
             return 1
+        samples = read_labelled(options, "train")
         if samples.num_classes > 2 and options.foreground:
             samples = samples.binary(options.foreground)
         if options.start:
@@ -98,21 +105,12 @@ def _check_start(options: argparse.Namespace, out: Path) -> None:
 def _refuse_seen(start: Path, test: Samples) -> None:
     """Refuse test images that the first training saw, as far as its split tells."""
     kept = (start if start.is_dir() else start.parent) / SPLIT
-    if not kept.is_file():
-        return
-    with kept.open(encoding="utf-8", newline="") as file:
-        seen = {
-            (kept.parent / row["image"]).resolve()
-            for row in csv.DictReader(file)
-            if row.get("image") and row.get("split") != TEST
-        }
-    files = [record.files[0] for record in test.records if record.files]
-    found = [path for path in files if path.resolve() in seen]
+    found = seen_in_training(kept, test)
     if found:
         raise UserError(
             f"{found[0]}: test images must be new to the model of --from, found {len(found)} of "
             f"{len(test)} that {kept} names as trained or validated on: give the --seed and "
-            "--group of then, or pass over it with --anyway"
+            "--group of that training, or pass over it with --anyway"
         )
 
 
@@ -123,9 +121,13 @@ def _told_to(options: argparse.Namespace) -> Any:
     return contextlib.redirect_stdout(io.StringIO()) if options.quiet else contextlib.nullcontext()
 
 
-def _examined(options: argparse.Namespace, samples: Samples) -> bool:
-    """Show what the doctor finds; whether it keeps from training."""
-    report = check(samples)
+def _examined(options: argparse.Namespace) -> bool:
+    """Show what the doctor finds in the files; whether it keeps from training."""
+    report = check_options(options)
+    if {found.name for found in report if found.severity == "error"} == {"mask-instance-ids"}:
+        print("the masks number objects, each one connected region: read as with --instances")
+        options.instances = True
+        report = check_options(options)
     if len(report):
         print(report)
     if report.ok or options.anyway:
@@ -144,11 +146,13 @@ def _split(samples: Samples, out: Path, options: argparse.Namespace) -> tuple[Sa
     parts = read_split(kept, samples) if kept.exists() else samples.split(seed=options.seed)
     if options.start and not options.anyway:
         _refuse_seen(Path(options.start), parts[2])
+    if options.resume and not kept.exists():
+        print(f"{out} holds no training to go on with: a new one begins")
     out.mkdir(parents=True, exist_ok=True)
     keep_split(kept, parts)
     numbers = ", ".join(f"{len(part)} {part.part}" for part in parts)
     groups = len(set(samples.groups))
-    told = f"{groups} groups" if groups < len(samples) else "each image a group of its own"
+    told = f"{groups} groups" if groups < len(samples) else ALONE
     print(f"{len(samples)} images, {told}: {numbers}")
     return parts
 
@@ -204,4 +208,6 @@ def _text(out: Path, found: Any, baseline: Any, card: Path) -> str:
             f"  {title}, {name}: IoU {shown(told['iou'])}, Dice {shown(told['dice'])}"
             for name, told in scores.items()
         ]
-    return "\n".join([*lines, f"written to {out}: model.keras, run.json, {card.name}, {TEST}/"])
+    return "\n".join(
+        [*lines, f"written to {out}: model.keras, run.json, {SPLIT}, {card.name}, {TEST}/"]
+    )

@@ -26,7 +26,7 @@ TOLD = {
     "detail": "change from pixel to pixel, of its contrast",
     "colour": "distance of its channels",
     "tint": "first channel less the last",
-    "lean": "lean of its brightness to the bright side",
+    "lean": "balance (above 0 bright things on dark, below 0 dark ones on bright)",
 }
 
 

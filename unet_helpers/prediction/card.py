@@ -49,8 +49,9 @@ def model_card(
         "",
         "## How to use it",
         "",
-        f"`model.keras` opens with plain Keras. Images: {record['input_scaling']}; pixels above "
-        f"{record['threshold']} are foreground (with several classes, the likeliest counts).",
+        f"`model.keras` opens with plain Keras. Scale images to {record['input_scaling']}. "
+        f"Pixels above {record['threshold']} are foreground; with several classes, the "
+        "likeliest counts.",
         "",
         "## Training data",
         "",

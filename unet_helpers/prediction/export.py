@@ -136,7 +136,7 @@ def export(
     if taken and not overwrite:
         raise FileExistsError(
             f"{taken[0]}: the file of an export must not be there yet, found one: choose another "
-            "name, or say overwrite"
+            "name, or replace it with overwrite=True (--overwrite)"
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that it can be moved in one step.

@@ -14,11 +14,14 @@ from unet_helpers.training.run_log import tensorboard_log
 from unet_helpers.training.run_record import MODEL, Run
 from unet_helpers.training.sanity import set_seed
 from unet_helpers.training.start import Start, decoder_of, fitting
-from unet_helpers.training.train import CROPS, Net, carry_out
+from unet_helpers.training.train import CROPS, RATE, Net, carry_out
 
 # As measured by benchmarks/fine_tuning.py: with few images, a tenth of the rate of `train` and the
-# old statistics forget least; a frozen encoder or decoder learns less.
-RECIPE = {"peak": 6e-4, **CROPS}
+# old statistics forget least; a frozen encoder or decoder learns less. A last layer that is new
+# has all to learn.
+GENTLE = {"peak": 6e-4, "statistics": "keep"}
+AS_TRAIN = {**RATE, "statistics": "adapt"}
+KNOWN = ("peak", *CROPS)
 FREEZE = (None, "encoder", "decoder")
 STATISTICS = ("keep", "adapt")
 
@@ -29,7 +32,7 @@ def fine_tune(
     val: Samples | None = None,
     *,
     freeze: str | None = None,
-    statistics: str = "keep",
+    statistics: str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
     rounds: int | None = None,
@@ -60,12 +63,13 @@ def fine_tune(
         all that depends on it; the encoder is the rest. A last layer that is new is never frozen.
     statistics : {"keep", "adapt"}
         Whether batch normalisation keeps the means and variances (and the scales and shifts) of the
-        first training, or goes by the new images.
+        first training, or goes by the new images. By default "keep", and "adapt" with a last layer
+        that is new.
     minutes, steps, rounds, seed, folder, precision, callbacks, tensorboard
         As in `train`; the folder must not be that of `start`.
     **recipe
-        ``peak`` (0.0006) of `adamw`; ``size``, ``batch_size``, ``colour``, ``augment``, ``meet``
-        and ``reuse`` as in `train`.
+        ``peak`` (0.0006; with a last layer that is new 0.006) of `adamw`; ``size``,
+        ``batch_size``, ``colour``, ``augment``, ``meet`` and ``reuse`` as in `train`.
 
     Returns
     -------
@@ -81,8 +85,11 @@ def fine_tune(
 
     Notes
     -----
-    Measured from drawn blood cells to real ones (benchmarks/fine_tuning.py, 300 steps, mean IoU of
-    cytoplasm and nucleus on 152 images, three seeds): NOTES
+    Measured from drawn blood cells to real ones (benchmarks/fine_tuning.py: 300 steps, mean IoU of
+    cytoplasm and nucleus on 152 images, three seeds): the drawn model as it is has 0.81; with 1, 5
+    and 20 real images it has 0.82, 0.84 and 0.86, a training from scratch 0.55, 0.72 and 0.83. With
+    ``statistics="adapt", peak=0.006`` it is 0.79, 0.81 and 0.87: better from about 20 images on.
+    With the encoder or the decoder frozen it was no better, with 2 images or 10.
 
     Examples
     --------
@@ -96,12 +103,14 @@ def fine_tune(
     """
     began = time.perf_counter()
     minutes = default_minutes(minutes, steps)
-    check_arguments(minutes, steps, rounds, recipe, RECIPE)
+    check_arguments(minutes, steps, rounds, recipe, KNOWN)
     _check_choice("freeze", freeze, FREEZE)
-    _check_choice("statistics", statistics, STATISTICS)
+    _check_choice("statistics", statistics, (None, *STATISTICS))
     train_part, val_part = parts(samples, val)
-    chosen = {**RECIPE, **recipe}
-    begin = fitting(start, train_part, chosen["size"], freeze)
+    begin = fitting(start, train_part, recipe.get("size", CROPS["size"]), freeze)
+    default = GENTLE if begin.head is None else AS_TRAIN
+    statistics = statistics or str(default["statistics"])
+    chosen = {"peak": default["peak"], **CROPS, **recipe}
     _check_folder(begin, folder)
     extra = [tensorboard_log(tensorboard)] if tensorboard is not None else []
     set_seed(seed)
@@ -137,7 +146,7 @@ def check_start(
     ValueError
         If `start` cannot be read, or does not fit the images.
     """
-    fitting(start, samples, RECIPE["size"], freeze).build()
+    fitting(start, samples, CROPS["size"], freeze).build()
 
 
 def _check_choice(argument: str, value: object, allowed: tuple[str | None, ...]) -> None:

@@ -1,6 +1,6 @@
 """What a training is defined by, settled before it begins, and compared when it goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def check_arguments(
     steps: int | None,
     rounds: int | None,
     recipe: Mapping[str, Any],
-    known: Mapping[str, Any],
+    known: Collection[str],
 ) -> None:
     """Refuse what `train` cannot train by; `known` are the recipe's settings.
 

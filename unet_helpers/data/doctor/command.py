@@ -7,7 +7,7 @@ import sys
 
 from unet_helpers.data.doctor.check import check
 from unet_helpers.data.doctor.kinds import KINDS
-from unet_helpers.data.doctor.report import explain
+from unet_helpers.data.doctor.report import Report, explain
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,7 +41,26 @@ def run(options: argparse.Namespace) -> int:
     if not options.manifest and not options.masks:
         missing = "MASKS is" if options.images else "IMAGES and MASKS are"
         raise ValueError(f"{missing} missing: python -m unet_helpers doctor IMAGES MASKS")
-    report = check(
+    report = check_options(options, options.patch)
+    _print(report.to_json() if options.json else str(report))
+    return 0 if report.ok else 1
+
+
+def check_options(options: argparse.Namespace, patch: int = 128) -> Report:
+    """Examine what the reading options of a command name.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+        As `add_reading_options` makes it.
+    patch : int
+        The size of training crops, in pixels.
+
+    Returns
+    -------
+    Report
+    """
+    return check(
         options.images,
         options.masks,
         manifest=options.manifest,
@@ -52,10 +71,8 @@ def run(options: argparse.Namespace) -> int:
         colours=dict(options.colours) if options.colours else None,
         instances=options.instances,
         group=options.group,
-        patch=options.patch,
+        patch=patch,
     )
-    _print(report.to_json() if options.json else str(report))
-    return 0 if report.ok else 1
 
 
 def _print(text: str) -> None:

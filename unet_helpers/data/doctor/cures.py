@@ -29,7 +29,7 @@ CURES = {
     "    values = np.array({values})\n"
     "    mask = values[np.abs(mask[..., None].astype(int) - values).argmin(-1)].astype(np.uint8)",
     "mask-instance-ids": "say that they are objects, which makes every object class 1:\n"
-    "    read_folder(images, masks, instances=True)\n"
+    "    read_folder(images, masks, instances=True)  # in a command: --instances\n"
     "or in your own code: mask = (ids > 0).astype(np.uint8)",
     "mask-colours-as-grey": "read the original colour masks, and say which colour is which class; "
     "if they are lost, and no two classes share a value:\n"
