@@ -162,7 +162,7 @@ def open_runtime(path: Path, name: str, threads: int | None = None) -> Call:
     """
     if name == "keras":
         model = load_model(path)
-        return lambda x: np.asarray(model.predict_on_batch(x), np.float32)
+        return lambda x: np.asarray(_only(model.predict_on_batch(x)), np.float32)
     opened = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[name]
     package = need(PACKAGES[name])
     try:
@@ -172,6 +172,11 @@ def open_runtime(path: Path, name: str, threads: int | None = None) -> Call:
             f"{path}: a model that {PACKAGES[name].split('.')[0]} can run is expected, found one "
             f"that it refuses ({first_line(error)}): export it again"
         ) from error
+
+
+def _only(made: Any) -> Any:
+    """A model of one output may give it in a list."""
+    return made[0] if isinstance(made, list) else made
 
 
 def need(package: str) -> Any:
