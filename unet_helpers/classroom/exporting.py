@@ -49,8 +49,8 @@ def _export(options: argparse.Namespace) -> int:
         )
     if options.int8 and not (options.masks or options.manifest):
         raise UserError(
-            "--int8 must come with IMAGES and MASKS, found none or one: 8 bits are fitted to the training "
-            "images, and what they cost is counted on the others"
+            "--int8 must come with IMAGES and MASKS, found none or one: 8 bits are fitted to the "
+            "training images, and what they cost is counted on the others"
         )
     target = _target(options, file)
     told = _written(options, file, target)
