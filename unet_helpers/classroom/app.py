@@ -8,9 +8,8 @@ from pathlib import Path
 
 import nbformat
 
-from .evaluating import MODEL, model_file
+from .evaluating import needed_model
 from .execution import with_absolute_data_home
-from .files import UserError
 from .lab import check_port, serve
 
 PORT = 8866
@@ -50,11 +49,7 @@ def app(run: Path, *, browser: bool = True, port: int | None = None) -> int:
         If there is no model.
     """
     check_port(port)
-    file = model_file(run)
-    if file is None:
-        raise UserError(
-            f"{run}: a run must hold {MODEL}, found none: name the folder that `train` wrote"
-        )
+    file = needed_model(run)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "segment.ipynb"
         nbformat.write(page_of(file), page)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from unet_helpers.data.formats.folder import read_folder
-from unet_helpers.data.formats.options import in_options
+from unet_helpers.data.formats.options import in_options, reading_settings
 from unet_helpers.data.samples import Samples
 from unet_helpers.evaluation.report import ScoreReport, score_report
 from unet_helpers.evaluation.report_files import former_parts
 
-from .evaluating_runs import Model, find_masks, seen_in_training
+from .evaluating_runs import SPLIT, Model, find_masks, seen_in_training
 from .files import UserError
 
 MODEL = "model.keras"
@@ -122,6 +122,22 @@ def model_file(run: Path) -> Path | None:
     return run
 
 
+def needed_model(run: Path) -> Path:
+    """Find the file of a model where nothing else will do.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    file = model_file(run)
+    if file is None:
+        raise UserError(
+            f"{run}: a run must hold {MODEL}, found none: name the folder that `train` wrote"
+        )
+    return file
+
+
 def asked_for_images(options: argparse.Namespace, command: str) -> None:
     """Refuse options that name no images and masks, or name them in two ways."""
     if options.manifest and options.images:
@@ -145,13 +161,7 @@ def read_labelled(options: argparse.Namespace, command: str) -> Samples:
         return read_folder(
             options.manifest or options.images,
             options.masks,
-            class_names=options.classes,
-            mask_values=options.values,
-            ignore_value=options.ignore,
-            colours=dict(options.colours) if options.colours else None,
-            instances=options.instances,
-            pattern=options.pattern,
-            group=options.group,
+            **reading_settings(options),
         )
     except ValueError as error:  # it names the arguments of Python
         raise UserError(in_options(str(error))) from error
@@ -179,7 +189,7 @@ def _leaks(model: Path | None, samples: Samples) -> list[str]:
     """Say if images are scored that the model was trained on."""
     if model is None:
         return []
-    split = model.with_name("split.csv")
+    split = model.with_name(SPLIT)
     seen = len(seen_in_training(split, samples))
     if not seen:
         return []

@@ -18,6 +18,8 @@ from unet_helpers.data.samples import Samples
 
 from .files import UserError
 
+SPLIT = "split.csv"
+
 
 class Masks(Sequence[NDArray[np.uint8]]):
     """Predicted masks in files, each read when it is asked for.

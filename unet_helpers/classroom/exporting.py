@@ -8,10 +8,8 @@ from typing import Any
 
 from unet_helpers.data.samples import DataError, Samples
 
-from .evaluating import MODEL, ask, model_file, read_labelled, say
+from .evaluating import ask, needed_model, read_labelled, say
 from .files import UserError
-
-SPLIT = "split.csv"
 
 
 def export(options: argparse.Namespace) -> int:
@@ -36,12 +34,7 @@ def export(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    file = model_file(Path(options.run))
-    if file is None:
-        raise UserError(
-            f"{options.run}: a run must hold {MODEL}, found none: name the folder that `train` "
-            "wrote"
-        )
+    file = needed_model(Path(options.run))
     if options.images and not options.int8:
         raise UserError(
             f"IMAGES must come with --int8, found {options.images} without it: add it, or leave "
@@ -105,7 +98,7 @@ def _parts(options: argparse.Namespace, file: Path) -> tuple[Samples, Samples]:
     """Images to calibrate on, and images to score on: those of the training, where they are."""
     from unet_helpers.data.splits import read_split
 
-    from .evaluating_runs import Model
+    from .evaluating_runs import SPLIT, Model
 
     samples = read_labelled(options, "export")
     if samples.num_classes > 2 and options.foreground:

@@ -18,7 +18,7 @@ from unet_helpers.data.formats.listing import list_files
 from unet_helpers.data.samples import DataError, to_float
 from unet_helpers.training.state_files import write_whole
 
-from .evaluating import MODEL, ask, model_file, say
+from .evaluating import ask, needed_model, say
 from .files import UserError
 
 LARGE = 2**26  # numbers, pixels times channels; a Zarr array is taken for large whatever its size
@@ -131,11 +131,7 @@ def _check_targets(targets: dict[Path, Path], out: Path, overwrite: bool) -> Non
 
 def _model(run: Path) -> tuple[Any, dict[str, Any]]:
     """The model, and what its run tells."""
-    file = model_file(run)
-    if file is None:
-        raise UserError(
-            f"{run}: a run must hold {MODEL}, found none: name the folder that `train` wrote"
-        )
+    file = needed_model(run)
     from unet_helpers.prediction.loading import load_model
     from unet_helpers.training.run_record import read_record
 

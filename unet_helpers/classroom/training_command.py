@@ -16,13 +16,13 @@ from unet_helpers.classroom.evaluating import (
     read_labelled,
     say,
 )
-from unet_helpers.classroom.evaluating_runs import seen_in_training
+from unet_helpers.classroom.evaluating_runs import SPLIT, seen_in_training
 from unet_helpers.classroom.files import UserError
 from unet_helpers.data.doctor.command import check_options
 from unet_helpers.data.samples import Samples
 from unet_helpers.data.splits import keep_split, read_split
 
-TEST, SPLIT, MINUTES = "test", "split.csv", 2.0
+TEST, MINUTES = "test", 2.0
 ALONE = "each image a group of its own (if several come from one picture or patient, use --group)"
 
 

@@ -288,15 +288,14 @@ def _check_parity(target: Path, difference: float, agreement: float) -> None:
 
 def _facts(model: keras.Model, told: Exported, record: Mapping[str, Any]) -> dict[str, Any]:
     """What the JSON file tells."""
-    parts = {name: [tensor.shape[-1] for tensor in (*model.inputs, *model.outputs)][place]
-             for place, name in enumerate(("channels", "outputs"))}  # fmt: skip
     return {
         "kind": KIND,
         "format": told.format,
         "layout": [*AXES, "channels"],
         "input": INPUT,
         "output": OUTPUT,
-        **parts,
+        "channels": model.input_shape[-1],
+        "outputs": model.output_shape[-1],
         "side": told.side,
         "sizes": sizes(model)._asdict(),
         "halo": halo(model),

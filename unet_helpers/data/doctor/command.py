@@ -8,6 +8,7 @@ import sys
 from unet_helpers.data.doctor.check import check
 from unet_helpers.data.doctor.kinds import KINDS
 from unet_helpers.data.doctor.report import Report, explain
+from unet_helpers.data.formats.options import reading_settings
 
 
 def run(options: argparse.Namespace) -> int:
@@ -64,13 +65,7 @@ def check_options(options: argparse.Namespace, patch: int = 128) -> Report:
         options.images,
         options.masks,
         manifest=options.manifest,
-        pattern=options.pattern,
-        class_names=options.classes,
-        mask_values=options.values,
-        ignore_value=options.ignore,
-        colours=dict(options.colours) if options.colours else None,
-        instances=options.instances,
-        group=options.group,
+        **reading_settings(options),
         patch=patch,
     )
 

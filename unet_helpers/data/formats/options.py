@@ -48,6 +48,27 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     add("--group", type=_group, metavar="REGEX", help="the part of a name that tells its patient")
 
 
+def reading_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_reading_options` as arguments of `read_folder` and `check`.
+
+    Examples
+    --------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_reading_options(parser)
+    >>> reading_settings(parser.parse_args(["--ignore", "255"]))["ignore_value"]
+    255
+    """
+    return {
+        "pattern": options.pattern,
+        "class_names": options.classes,
+        "mask_values": options.values,
+        "ignore_value": options.ignore,
+        "colours": dict(options.colours) if options.colours else None,
+        "instances": options.instances,
+        "group": options.group,
+    }
+
+
 def _values(text: str) -> dict[int, int]:
     """Read ``0:0,128:1``."""
     try:
