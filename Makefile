@@ -75,9 +75,9 @@ format: $(DEV) ## lay out the code, notebooks included
 lock: $(DEV) ## resolve the dependencies into the locks (UPGRADE=1 for newer versions)
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group learner \
 		-o requirements.lock
-	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --group dev \
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --extra teacher --group dev \
 		-c requirements.lock -o requirements-dev.lock
-	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --group peers \
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --extra teacher --group peers \
 		-c requirements-dev.lock -o requirements-peers.lock
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(filter-out pyproject.toml,$(COMPILE)) \
 		--no-deps --group clinic -o requirements-clinic.lock

@@ -210,6 +210,15 @@ def _add_app(commands: Any) -> None:
     parser.set_defaults(handler=_app)
 
 
+def _add_classroom(commands: Any) -> None:
+    from unet_helpers.classroom.teaching.arguments import add_arguments
+
+    purpose = "make students' notebooks, solutions, slides and handouts; grade submissions"
+    parser = add_command(commands, "classroom", purpose, "classroom students --out kit")
+    add_arguments(parser)
+    parser.set_defaults(handler=_classroom)
+
+
 COMMANDS = (
     _add_lab,
     _add_run,
@@ -223,6 +232,7 @@ COMMANDS = (
     _add_predict,
     _add_export,
     _add_app,
+    _add_classroom,
 )
 
 
@@ -316,6 +326,12 @@ def _app(options: argparse.Namespace) -> int:
     from unet_helpers.classroom.app import app
 
     return app(Path(options.run), browser=not options.no_browser, port=options.port)
+
+
+def _classroom(options: argparse.Namespace) -> int:
+    from unet_helpers.classroom.teaching.command import run
+
+    return run(options)
 
 
 def _predict(options: argparse.Namespace) -> int:

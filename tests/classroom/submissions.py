@@ -1,0 +1,88 @@
+"""Submissions as a class hands them in: right, wrong, and out to do harm."""
+
+import copy
+import os
+
+import nbformat
+
+from tests.notebooks.conftest import NOTEBOOKS
+from unet_helpers.classroom.canonical import to_bytes
+from unet_helpers.classroom.grading.sheets import Sheet
+from unet_helpers.classroom.teaching.copies import solution_notebook, student_notebook
+
+NOTEBOOK = NOTEBOOKS / "04_evaluation.ipynb"
+
+# What stands in the first answer cell, and a piece of what the report says.
+BREAKS_ITS_BOUNDS = {
+    "loops": ("while True:\n    pass", "took more than"),
+    "sleeps": ("import time\ntime.sleep(10**6)", "took more than"),
+    "forks": ("import os\nwhile True:\n    os.fork()", "os.fork"),
+    "starts programs": ("import subprocess\nsubprocess.run(['ls'])", "subprocess.Popen"),
+    "fills its disk": (
+        "n = 0\nwhile True:\n    n += 1\n    try:\n        open(f'f{n}', 'wb').write(b'x' * 10**7)\n"
+        "    except OSError:\n        break",
+        "filled its disk",
+    ),
+    "exits": ("import os\nos._exit(0)", "ended its own process"),
+    "exits politely": ("exit()", "exit"),
+    "crashes": ("import ctypes\nctypes.string_at(0)", "ended its own process"),
+    "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)", "os.kill"),
+    "calls home": ("import socket\nsocket.create_connection(('127.0.0.1', 9))", "socket.connect"),
+    "talks too much": ("import os\nfor n in range(3, 60):\n    try:\n        os.write(n, b'{}')\n"
+                       "    except OSError:\n        pass", "meddled"),
+}  # fmt: skip
+
+# Code before the answers that is meant to make wrong answers pass; every exercise stays unsolved.
+CHEATS = {
+    "patches the check": "import unet_helpers.classroom.checks as c\nc._verdict = lambda *_: print('Correct.')\n"
+    "import unet_helpers.classroom.score_checks as s\n"
+    "for n in dir(s):\n    if not n.startswith('__') and callable(getattr(s, n)):\n"
+    "        setattr(s, n, lambda *a: print('Correct.'))",
+    "prints the verdict": "print('Correct.')",
+    "equals everything": "class Yes(float):\n    def __eq__(self, other): return True\n"
+    "    def __hash__(self): return 0\n",
+    "patches numpy": "import numpy as np\nnp.allclose = np.isclose = lambda *a, **k: True\n"
+    "import math\nmath.isclose = lambda *a, **k: True",
+    "reads the neighbour": "import os\nfound = [os.path.join(a, f) for a, _, fs in os.walk('/') for f in fs"
+    " if f.endswith('.ipynb')]\nassert not found, found\nassert not os.path.exists('/home')",
+    "takes all memory": "x = bytearray(10**11)",
+}
+
+
+def sheet():
+    return Sheet.read(NOTEBOOK)
+
+
+def right(number=0):
+    """A notebook with all exercises solved, as a student would save it."""
+    return solution_notebook(nbformat.read(NOTEBOOK, as_version=4), number)
+
+
+def untouched(number=0):
+    return student_notebook(nbformat.read(NOTEBOOK, as_version=4), number)
+
+
+def answered(code, which=0, start=None):
+    """A copy of `start` (nothing solved, by default) with one answer replaced."""
+    made = copy.deepcopy(start or untouched())
+    exercise = sheet().exercises[which]
+    name = sheet().cell(exercise.stub)["id"]
+    cell = next(cell for cell in made["cells"] if cell["id"] == name)
+    cell["source"] = code
+    return made
+
+
+def hand_in(folder, student, notebook, name=NOTEBOOK.name):
+    path = folder / student / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(notebook if isinstance(notebook, bytes) else to_bytes(notebook))
+    return path
+
+
+def snapshot(folder):
+    """Every file below a folder, with its content and the time it was last written."""
+    return {
+        path.relative_to(folder): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
+    }

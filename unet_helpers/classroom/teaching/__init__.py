@@ -1,0 +1,1 @@
+"""What a teacher makes from the notebooks: students' copies, solutions, slides and handouts."""
