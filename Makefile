@@ -24,7 +24,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanit
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lab run test test-all check unit notebooks peers bench execute format lock clean
+.PHONY: help lab run teacher stick test test-all check unit notebooks peers bench execute format lock clean
 
 help: ## list what make can do
 	@echo "make TARGET, where TARGET is one of:"
@@ -38,6 +38,24 @@ lab: $(LEARNER) ## open working copies of the notebooks in JupyterLab
 
 run: $(LEARNER) ## run the notebooks into pages under build/ (DATASET=cells, ONLY=03)
 	@$(PY) -m unet_helpers run --dataset "$(DATASET)" $(if $(ONLY),--only "$(ONLY)")
+
+# --- for teachers -----------------------------------------------------------------------------
+
+teacher: $(LEARNER) ## add what grading, slides and handouts need
+	@$(PIP) install --require-hashes -r requirements-teacher.lock
+	@echo "Now: $(PY) -m unet_helpers classroom --help"
+
+stick: $(LEARNER) ## build/stick: the course with its packages, for a room without internet
+	@mkdir -p build/stick/packages && rm -rf build/stick/course && mkdir build/stick/course
+	@echo "Fetching the packages of requirements.lock for this system: minutes ..."
+	@$(PIP) download --require-hashes -r requirements.lock -d build/stick/packages
+	@cp -r notebooks unet_helpers docs pyproject.toml README.md LICENSE requirements.lock \
+		build/stick/course/
+	@find build/stick/course -name __pycache__ -type d -prune -exec rm -rf {} +
+	@cp docs/stick/* build/stick/
+	@$(PY) -c 'import platform as p; print(p.system(), p.machine(), "Python", p.python_version())' \
+		> build/stick/python_version.txt
+	@du -sh build/stick
 
 # --- for authors and developers ---------------------------------------------------------------
 
@@ -75,8 +93,10 @@ format: $(DEV) ## lay out the code, notebooks included
 lock: $(DEV) ## resolve the dependencies into the locks (UPGRADE=1 for newer versions)
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --group learner \
 		-o requirements.lock
-	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --extra teacher --group dev \
-		-c requirements.lock -o requirements-dev.lock
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra teacher --group learner \
+		-c requirements.lock -o requirements-teacher.lock
+	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --extra teacher \
+		--group dev -c requirements-teacher.lock -o requirements-dev.lock
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(COMPILE) --extra export --extra teacher --group peers \
 		-c requirements-dev.lock -o requirements-peers.lock
 	@UV_PYTHON_DOWNLOADS=never $(VENV)/bin/uv pip compile $(filter-out pyproject.toml,$(COMPILE)) \

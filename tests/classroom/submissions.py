@@ -19,8 +19,15 @@ BREAKS_ITS_BOUNDS = {
     "forks": ("import os\nwhile True:\n    os.fork()", "os.fork"),
     "starts programs": ("import subprocess\nsubprocess.run(['ls'])", "subprocess.Popen"),
     "fills its disk": (
-        "n = 0\nwhile True:\n    n += 1\n    try:\n        open(f'f{n}', 'wb').write(b'x' * 10**7)\n"
-        "    except OSError:\n        break",
+        """
+n = 0
+while True:
+    n += 1
+    try:
+        open(f"f{n}", "wb").write(b"x" * 10**7)
+    except OSError:
+        break
+""",
         "filled its disk",
     ),
     "exits": ("import os\nos._exit(0)", "ended its own process"),
@@ -28,23 +35,44 @@ BREAKS_ITS_BOUNDS = {
     "crashes": ("import ctypes\nctypes.string_at(0)", "ended its own process"),
     "kills its parent": ("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)", "os.kill"),
     "calls home": ("import socket\nsocket.create_connection(('127.0.0.1', 9))", "socket.connect"),
-    "talks too much": ("import os\nfor n in range(3, 60):\n    try:\n        os.write(n, b'{}')\n"
-                       "    except OSError:\n        pass", "meddled"),
-}  # fmt: skip
+    "talks too much": (
+        """
+import os
+for n in range(3, 60):
+    try:
+        os.write(n, b"{}")
+    except OSError:
+        pass
+""",
+        "meddled",
+    ),
+}
 
-# Code before the answers that is meant to make wrong answers pass; every exercise stays unsolved.
+# Code in the first answer's place that is meant to make wrong answers pass.
 CHEATS = {
-    "patches the check": "import unet_helpers.classroom.checks as c\nc._verdict = lambda *_: print('Correct.')\n"
-    "import unet_helpers.classroom.score_checks as s\n"
-    "for n in dir(s):\n    if not n.startswith('__') and callable(getattr(s, n)):\n"
-    "        setattr(s, n, lambda *a: print('Correct.'))",
+    "patches the check": """
+import unet_helpers.classroom.checks as checks, unet_helpers.classroom.score_checks as scores
+checks._verdict = lambda *_: print("Correct.")
+for name in dir(scores):
+    if not name.startswith("__") and callable(getattr(scores, name)):
+        setattr(scores, name, lambda *_: print("Correct."))
+""",
     "prints the verdict": "print('Correct.')",
-    "equals everything": "class Yes(float):\n    def __eq__(self, other): return True\n"
-    "    def __hash__(self): return 0\n",
-    "patches numpy": "import numpy as np\nnp.allclose = np.isclose = lambda *a, **k: True\n"
-    "import math\nmath.isclose = lambda *a, **k: True",
-    "reads the neighbour": "import os\nfound = [os.path.join(a, f) for a, _, fs in os.walk('/') for f in fs"
-    " if f.endswith('.ipynb')]\nassert not found, found\nassert not os.path.exists('/home')",
+    "equals everything": """
+class Yes(float):
+    def __eq__(self, other): return True
+    def __hash__(self): return 0
+""",
+    "patches numpy": """
+import math, numpy as np
+np.allclose = np.isclose = math.isclose = lambda *_, **__: True
+""",
+    "reads the neighbour": """
+import os
+found = [f for _, _, files in os.walk("/") for f in files if f.endswith(".ipynb")]
+assert not found, found
+assert not os.path.exists("/home")
+""",
     "takes all memory": "x = bytearray(10**11)",
 }
 

@@ -1,0 +1,110 @@
+"""How long is a lesson? Minutes by section: the cells' measured run time, and time to read and do.
+
+Run time is measured, section by section, in a kernel of its own. Reading is counted in words at a
+slow reader's pace (`WORDS_A_MINUTE`), code in lines, exercises by their kind; these three paces are
+assumptions and no measurements, and stand in the results.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from _results import machine, store
+from nbclient import NotebookClient
+
+from unet_helpers.classroom.canonical import clear_outputs
+from unet_helpers.classroom.execution import _ThisPythonsKernel, kernel_environment
+from unet_helpers.classroom.exercises import HEADING, read_exercises
+from unet_helpers.classroom.teaching.markup import FOLD
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+WORDS_A_MINUTE = 150
+SECONDS_A_LINE = 4
+EXERCISE_MINUTES = {"code": 6, "predict": 2, "read": 4}
+
+
+def sections(notebook: Any, seconds: dict[int, float]) -> list[dict[str, Any]]:
+    """Sum up words, lines, run time and exercises by heading of the second level."""
+    found: list[dict[str, Any]] = []
+    kinds = {exercise.title: exercise.kind for exercise in read_exercises(notebook)}
+    for place, cell in enumerate(notebook["cells"]):
+        if cell["cell_type"] == "code":
+            found[-1]["lines"] += len(cell["source"].splitlines())
+            found[-1]["run_seconds"] += seconds.get(place, 0.0)
+            continue
+        text = FOLD.sub("", cell["source"])
+        for part in re.split(r"(?=^##? )", text, flags=re.MULTILINE):
+            if (heading := re.match(r"##? (.+)", part)) is not None:
+                found.append(
+                    {"section": heading[1], "words": 0, "lines": 0, "run_seconds": 0.0, "do": 0.0}
+                )
+                if (exercise := HEADING.match(part)) is not None:
+                    found[-1]["do"] = EXERCISE_MINUTES[kinds[exercise[2].strip()]]
+            if found:
+                found[-1]["words"] += len(part.split())
+    for each in found:
+        each["minutes"] = round(
+            each["words"] / WORDS_A_MINUTE
+            + each["lines"] * SECONDS_A_LINE / 60
+            + each["run_seconds"] / 60
+            + each["do"],
+            1,
+        )
+        each["run_seconds"] = round(each["run_seconds"], 1)
+    return found
+
+
+def run_times(path: Path, notebook: Any) -> dict[int, float]:
+    """Execute a notebook and time each of its code cells."""
+    clear_outputs(notebook)
+    client = NotebookClient(
+        notebook, timeout=900, kernel_name="python3", kernel_manager_class=_ThisPythonsKernel,
+        extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+    )  # fmt: skip
+    times = {}
+    with client.setup_kernel(env=kernel_environment(), cwd=str(path.parent)):
+        for place, cell in enumerate(notebook["cells"]):
+            if cell["cell_type"] == "code":
+                client.execute_cell(cell, place)
+                timing = cell["metadata"]["execution"]
+                start, end = (
+                    _seconds(timing[f"iopub.{what}"]) for what in ("status.busy", "status.idle")
+                )
+                times[place] = end - start
+    return times
+
+
+def _seconds(stamp: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def main() -> None:
+    """Measure all notebooks, or those whose names start as the arguments say."""
+    made = {}
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if len(sys.argv) > 1 and not path.name.startswith(tuple(sys.argv[1:])):
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        made[path.stem] = sections(notebook, run_times(path, notebook))
+        total = sum(each["minutes"] for each in made[path.stem])
+        print(f"\n{path.stem}: {total:.0f} minutes")
+        for each in made[path.stem]:
+            print(f"  {each['minutes']:5.1f}  {each['section']}  (runs {each['run_seconds']} s)")
+    store(
+        "lesson_minutes",
+        {
+            "machine": machine(),
+            "words_a_minute": WORDS_A_MINUTE,
+            "seconds_a_line": SECONDS_A_LINE,
+            "exercise_minutes": EXERCISE_MINUTES,
+            "notebooks": made,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
