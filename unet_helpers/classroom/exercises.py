@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 KINDS = ("code", "predict", "read")  # to write, to guess before a figure, to read from a result
 HEADING = re.compile(r"^## Exercise (\d+): (.+)$", re.MULTILINE)
 FOLD = re.compile(r"<details><summary>(Hint|Solution|Answer)</summary>\n(.*?)</details>\n?", re.S)
+STUDENT = "STUDENT = 0"
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 
 
@@ -61,7 +62,7 @@ def tags(cell: Any) -> set[str]:
 
 
 def read_exercises(notebook: NotebookNode) -> list[Exercise]:
-    """Find the exercises of a notebook.
+    r"""Find the exercises of a notebook.
 
     Parameters
     ----------
@@ -77,10 +78,10 @@ def read_exercises(notebook: NotebookNode) -> list[Exercise]:
     --------
     >>> from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
     >>> stub = new_code_cell("two = ...", metadata={"tags": ["exercise", "code"]})
-    >>> text = "<details><summary>Solution</summary>\\n\\n```python\\ntwo = 2\\n```\\n</details>"
+    >>> text = "<details><summary>Solution</summary>\n\n```python\ntwo = 2\n```\n</details>"
     >>> cells = [new_markdown_cell("## Exercise 1: count"), stub, new_markdown_cell(text)]
     >>> read_exercises(new_notebook(cells=cells))
-    [Exercise(number=1, title='count', kind='code', stub=1, check=None, solution='two = 2\\n')]
+    [Exercise(number=1, title='count', kind='code', stub=1, check=None, solution='two = 2\n')]
     """
     found: list[Exercise] = []
     for place, cell in enumerate(notebook["cells"]):
@@ -110,7 +111,7 @@ def _read_text(found: list[Exercise], text: str) -> None:
 
 
 def without_solutions(text: str) -> str:
-    """Take solutions and answers out of a Markdown text; hints stay.
+    r"""Take solutions and answers out of a Markdown text; hints stay.
 
     Parameters
     ----------
@@ -124,25 +125,27 @@ def without_solutions(text: str) -> str:
 
     Examples
     --------
-    >>> without_solutions("Why?\\n\\n<details><summary>Answer</summary>\\n\\nSo.\\n</details>\\n")
-    'Why?\\n'
+    >>> without_solutions("Why?\n\n<details><summary>Answer</summary>\n\nSo.\n</details>\n")
+    'Why?\n'
     """
     kept = FOLD.sub(lambda fold: fold[0] if fold[1] == "Hint" else "", text)
     return re.sub(r"\n{3,}", "\n\n", kept).rstrip() + ("\n" if text.endswith("\n") else "")
 
 
-def only_exercises(notebook: NotebookNode) -> list[Any]:
-    """List the code cells that an exercise needs to run: imports and data, stubs and checks.
+def with_number(cell: Any, number: int) -> str:
+    """Give a cell's code, with the student's own number where it stands.
 
     Parameters
     ----------
-    notebook : nbformat.NotebookNode
-        The notebook, which is only read.
+    cell : nbformat.NotebookNode
+        A code cell.
+    number : int
+        The number.
 
     Returns
     -------
-    list of nbformat.NotebookNode
-        Cells with the tag ``needed``, ``exercise`` or ``check``, in their order.
+    str
+        Its code; changed only in the cell that is tagged ``student``.
     """
-    wanted = {"needed", "exercise", "check"}
-    return [c for c in notebook["cells"] if c["cell_type"] == "code" and wanted & tags(c)]
+    source = str(cell["source"])
+    return source.replace(STUDENT, f"STUDENT = {number}") if "student" in tags(cell) else source

@@ -7,7 +7,7 @@ points and feedback from that copy, and runs nothing itself.
 import copy
 import logging
 import os
-import shutil
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -22,8 +22,10 @@ from unet_helpers.classroom.exercises import HEADING, without_solutions
 from unet_helpers.classroom.files import UserError
 from unet_helpers.classroom.grading.marking import Marked
 from unet_helpers.classroom.grading.sheets import Sheet
+from unet_helpers.classroom.teaching.formulas import with_mathml
 
 POINTS = 1
+_SCRIPT = re.compile(r"<script[^>]*src=[^>]*>\s*</script>")
 MISSING = "# Nothing was handed in for this cell."
 
 
@@ -52,7 +54,8 @@ def graded_notebook(sheet: Sheet) -> NotebookNode:
         heading = HEADING.search(cell["source"]) if cell["cell_type"] == "markdown" else None
         if heading is not None:
             kept[place] = cell
-            cell["source"] = without_solutions(cell["source"][heading.start() :])
+            text = without_solutions(cell["source"][heading.start() :])
+            cell["source"] = with_mathml(text)
     notebook["cells"] = [kept[place] for place in sorted(kept)]
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
@@ -168,10 +171,11 @@ class Course:
             return float(submission.score), float(submission.max_score)
 
     def feedback(self, sheet: Sheet, student: str, to: Path) -> None:
-        """Move nbgrader's page of feedback out of the course's folder."""
+        """Copy nbgrader's page of feedback to where it needs no network."""
         page = self.folder / "feedback" / student / sheet.name / f"{sheet.name}.html"
         to.mkdir(parents=True, exist_ok=True)
-        shutil.move(page, to / page.name)
+        text = _SCRIPT.sub("", page.read_text(encoding="utf-8"))
+        (to / page.name).write_text(text, encoding="utf-8")
 
     def _write(self, step: str, student: str, name: str, notebook: NotebookNode) -> None:
         path = self.folder / step / student / name / f"{name}.ipynb"

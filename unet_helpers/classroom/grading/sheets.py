@@ -9,13 +9,12 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from unet_helpers.classroom.exercises import Exercise, read_exercises, tags
+from unet_helpers.classroom.exercises import Exercise, read_exercises, tags, with_number
 from unet_helpers.classroom.files import UserError
 from unet_helpers.classroom.grading.asking import defined_names
 from unet_helpers.classroom.grading.contained import Failed
 
 LARGEST = 20 * 2**20  # bytes of a submitted notebook
-STUDENT = "STUDENT = 0"
 
 
 @dataclass
@@ -67,25 +66,6 @@ class Sheet:
     def answered(self, exercise: Exercise) -> list[str]:
         """Give the names that the learner is to define in an exercise."""
         return defined_names(exercise.solution or self.cell(exercise.stub)["source"])
-
-
-def with_number(cell: Any, number: int) -> str:
-    """Give a cell's code, with the student's own number where it stands.
-
-    Parameters
-    ----------
-    cell : nbformat.NotebookNode
-        A code cell.
-    number : int
-        The number.
-
-    Returns
-    -------
-    str
-        Its code; changed only in the cell that is tagged ``student``.
-    """
-    source = str(cell["source"])
-    return source.replace(STUDENT, f"STUDENT = {number}") if "student" in tags(cell) else source
 
 
 def read_submission(path: Path) -> NotebookNode:

@@ -8,8 +8,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from unet_helpers.classroom.canonical import METADATA, clear_outputs
-from unet_helpers.classroom.exercises import read_exercises, tags, without_solutions
-from unet_helpers.classroom.grading.sheets import with_number
+from unet_helpers.classroom.exercises import (
+    read_exercises,
+    tags,
+    with_number,
+    without_solutions,
+)
 
 NUMBERS = 10_000  # students' numbers have four digits
 
