@@ -1,177 +1,91 @@
-"""Each exercise: right answers pass, typical wrong ones get a hint of their own, none raises."""
+"""Checks of 00 to 02, beyond what their answers show: what they do with other data and with code.
 
-import math
+Right and wrong answers stand in ``tests/notebooks/answers``.
+"""
 
 import numpy as np
 import pytest
 
-from unet_helpers import checks
+from unet_helpers import checks, count_work, network_checks, receptive_field, unet
+from unet_helpers.model.geometry import ReceptiveField
 
-MASK = np.array([[0, 1, 0, 0], [0, 1, 0, 0]])
-TRAINING, VALIDATION = [3, 2, 1], [3, 1, 2]
-
-# check, its further arguments, right answers, wrong answers with a piece of the hint
-EXERCISES = {
-    "foreground_share": (
-        (MASK,),
-        [0.25, MASK.mean()],
-        [
-            (25, "percent"),
-            (0.75, "background"),
-            (2, "number of pixels"),
-            ("a", "found a str"),
-            (0.249, "do not round"),
-            (0.6, "mean"),
-        ],
-    ),
-    "threshold_effect": (
-        (),
-        ["smaller", " Smaller "],
-        [("larger", "above 0.9"), ("same", "two words"), (3, "two words")],
-    ),
-    "flip_both": (
-        (),
-        [lambda i, m: (i[:, ::-1], m[:, ::-1]), lambda i, m: (np.fliplr(i), np.fliplr(m))],
-        [
-            (lambda i, m: (i[:, ::-1], m), "mask is not"),
-            (lambda i, m: (i[::-1], m[::-1]), "top to bottom"),
-            (lambda i, m: (i[..., ::-1], m[..., ::-1]), "colours"),
-            (lambda i, m: i[:, ::-1], "two things"),
-            (lambda i, m: None, "forget `return`"),
-            (lambda i, m: (i, m), "image is not flipped"),
-            (lambda i, m: (i[:, ::-1], m[::-1]), "mask is not flipped left"),
-        ],
-    ),
-    "leaking_groups": (
-        (),
-        [lambda a, b: set(a) & set(b), lambda a, b: [g for g in set(a) if g in b]],
-        [
-            (lambda a, b: set(a) | set(b), "union"),
-            (lambda a, b: set(a) - set(b), "only the first"),
-            (lambda a, b: bool(set(a) & set(b)), "themselves"),
-            (lambda a, b: {"slide 2"}, "must be empty"),
-            (lambda a, b: set(b) - set(a), "the answer is slide 2"),
-        ],
-    ),
-    "stranger_masks": (
-        (),
-        [
-            {"mask_values": {0: 0, 7: 1}, "ignore_value": 255},
-            {"mask_values": {7: 1, 0: 0}, "ignore_value": 255, "class_names": ["no", "yes"]},
-        ],
-        [
-            ({"mask_values": {0: 0, 7: 1}}, "which value marks the undecided"),
-            ({"mask_values": {0: 0, 7: 1, 255: 2}}, "no class"),
-            ({"mask_values": {0: 0, 7: 1, 255: 0}}, "as ignore_value"),
-            ({"mask_values": {0: 1, 7: 0}, "ignore_value": 255}, "class 1"),
-            ({"ignore_value": 255}, "refuses: the mask"),
-            ({"values": {0: 0, 7: 1}}, "unexpected keyword argument 'values'"),
-            ([0, 7, 255], "found a list"),
-            ({0: 0, 7: 1}, "name the arguments"),
-            ({"mask_values": [0, 7]}, "mask_values is a dict"),
-            ({"mask_values": {0: 0, 7: 1, 255: 255}}, "255 is no class id"),
-        ],
-    ),
-    "conv_parameters": (
-        (),
-        [lambda k, i, o: k * k * i * o + o, lambda k, i, o: (k**2 * i + 1) * o],
-        [
-            (lambda k, i, o: k * k * i * o, "bias is missing"),
-            (lambda k, i, o: k * i * o + o, "kernel x kernel"),
-            (lambda k, i, o: k * k * i * o + i, "output channels"),
-            (lambda k, i, o: k * k * i + o, "kernel of its own"),
-            (lambda k, i, o: k * k * o + o, "every input channel"),
-            (lambda k, i, o: 9 * i * o + o, "1x1"),
-            (lambda k, i, o: 7, "4640"),
-        ],
-    ),
-    "padded_size": (
-        (),
-        [lambda s, d: -(-s // 2**d) * 2**d, lambda s, d: math.ceil(s / 2**d) * 2**d],
-        [
-            (lambda s, d: s // 2**d * 2**d, "rounds down"),
-            (lambda s, d: (s // 2**d + 1) * 2**d, "already a multiple"),
-            (lambda s, d: 256, "must give 6, not 256"),
-            (lambda s, d: -(-s // (2 * d)) * 2 * d, "power of depth"),
-        ],
-    ),
-    "cross_entropy": (
-        (),
-        [
-            lambda t, p: -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(),
-            lambda t, p: float(np.mean(-np.log(np.where(t == 1, p, 1 - p)))),
-        ],
-        [
-            (lambda t, p: (t * np.log(p) + (1 - t) * np.log(1 - p)).mean(), "sign"),
-            (lambda t, p: -(t * np.log(p) + (1 - t) * np.log(1 - p)).sum(), "sum"),
-            (lambda t, p: -(t * np.log(p)).mean(), "what about truth 0"),
-            (lambda t, p: -np.log2(np.where(t == 1, p, 1 - p)).mean(), "natural"),
-            (lambda t, p: -np.log(np.where(t == 1, p, 1 - p)), "mean"),
-        ],
-    ),
-    "best_epoch": (
-        (TRAINING, VALIDATION),
-        [2, np.int64(2)],
-        [(3, "memorise"), (1, "counted from 1"), (7, "lowest point of the validation")],
-    ),
-    "dice_from_counts": (
-        (),
-        [
-            lambda tp, fp, fn: 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else np.nan,
-            lambda tp, fp, fn: tp / (tp + (fp + fn) / 2) if tp + fp + fn else float("nan"),
-        ],
-        [
-            (lambda tp, fp, fn: tp / (tp + fp + fn), "IoU"),
-            (lambda tp, fp, fn: tp / (2 * tp + fp + fn), "factor 2"),
-            (lambda tp, fp, fn: 2 * tp / (tp + fp + fn), "below the line"),
-            (lambda tp, fp, fn: tp / (tp + fp), "precision"),
-            (lambda tp, fp, fn: tp / (tp + fn), "recall"),
-            (lambda tp, fp, fn: 2 * tp / (2 * tp + fp + fn), "divides by zero"),
-            (lambda tp, fp, fn: 2 * tp / max(1, 2 * tp + fp + fn), "undefined"),
-            (lambda tp, fp, fn: 2 * tp / (2 * tp + fp + fn) if tp else np.nan, "not there"),
-        ],
-    ),
-    "pooled_iou": (
-        (),
-        [
-            lambda tp, fp, fn: tp.sum() / (tp.sum() + fp.sum() + fn.sum()),
-            lambda tp, fp, fn: sum(tp) / sum(tp + fp + fn),
-        ],
-        [
-            (lambda tp, fp, fn: (tp / (tp + fp + fn)).mean(), "mean of the images"),
-            (lambda tp, fp, fn: tp / (tp + fp + fn), "one score an image"),
-            (lambda tp, fp, fn: 2 * sum(tp) / (2 * sum(tp) + sum(fp + fn)), "pooled Dice"),
-            (lambda tp, fp, fn: 0.4, "0.827"),
-        ],
-    ),
-}
-RIGHT = [(name, more, a) for name, (more, right, _) in EXERCISES.items() for a in right]
-WRONG = [(name, more, a, h) for name, (more, _, wrong) in EXERCISES.items() for a, h in wrong]
+FIELDS = {1: ReceptiveField(50, 50, 25), 2: ReceptiveField(400, 410, 210)}
+FUNCTIONS = [
+    (checks.mask_iou, ()),
+    (checks.one_pixel_off, ()),
+    (checks.flip_both, ()),
+    (checks.leaking_groups, ()),
+    (network_checks.padded_size, ()),
+    (network_checks.residual_block, ()),
+    (network_checks.depth_for, (FIELDS,)),
+]
 
 
-@pytest.mark.parametrize(("name", "more", "answer"), RIGHT)
-def test_a_right_answer_is_correct(name, more, answer, capsys):
-    getattr(checks, name)(answer, *more)
-    assert capsys.readouterr().out == "Correct.\n"
+@pytest.mark.parametrize(("check", "more"), FUNCTIONS)
+def test_code_that_raises_is_told_and_does_not_stop_the_notebook(check, more, capsys):
+    check(lambda *_: undefined_name, *more)  # noqa: F821
+    assert "NameError" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "more", "answer", "hint"), WRONG)
-@pytest.mark.filterwarnings("ignore")
-def test_a_wrong_answer_gets_its_own_hint(name, more, answer, hint, capsys):
-    getattr(checks, name)(answer, *more)
-    said = capsys.readouterr().out
-    assert said.startswith("Not yet: ")
-    assert hint in said
-
-
-@pytest.mark.parametrize("name", EXERCISES)
-def test_dots_are_not_an_attempt(name, capsys):
-    is_value = not callable(EXERCISES[name][1][0])
-    getattr(checks, name)(... if is_value else (lambda *_: ...), *EXERCISES[name][0])
+@pytest.mark.parametrize(("check", "more"), FUNCTIONS)
+def test_a_function_that_gives_dots_is_not_an_attempt(check, more, capsys):
+    check(lambda *_: ..., *more)
     assert capsys.readouterr().out.startswith("Not attempted yet")
 
 
-@pytest.mark.parametrize("name", [n for n, e in EXERCISES.items() if callable(e[1][0])])
-def test_code_that_raises_is_told_and_does_not_stop_the_notebook(name, capsys):
-    getattr(checks, name)(lambda *_: undefined_name, *EXERCISES[name][0])  # noqa: F821
-    assert "NameError" in capsys.readouterr().out
+@pytest.mark.parametrize(("check", "more"), FUNCTIONS)
+@pytest.mark.parametrize("answer", ["many", {}, (1, 2, 3)], ids=str)
+def test_a_thing_of_another_kind_is_wrong_and_stops_nothing(check, more, answer, capsys):
+    check(lambda *_: answer, *more)
+    assert capsys.readouterr().out.startswith("Not yet: ")
+
+
+def test_whether_most_labels_stay_depends_on_the_mask(capsys):
+    middle, corner = np.zeros((2, 9, 9), np.uint8)
+    middle[3:6, 3:6], corner[:3, :3] = 1, 2
+    for mask, right, wrong in ((middle, "more", "less"), (corner, "less", "more")):
+        checks.turned_labels(right, mask)
+        checks.turned_labels(wrong, mask)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said] == ["Correct.", "Not yet", "Correct.", "Not yet"]
+    assert "100% are." in said[1]
+    assert "0% are." in said[3]
+
+
+def test_whether_most_labels_stay_can_be_asked_of_an_empty_mask(capsys):
+    checks.turned_labels("less", np.zeros((4, 4), np.uint8))
+    assert capsys.readouterr().out == "Correct.\n"
+
+
+def test_the_depth_is_judged_by_the_fields_that_were_measured(capsys):
+    network_checks.depth_for(lambda size, margin: 1 + (size + 2 * margin > 50), FIELDS)
+    assert capsys.readouterr().out == "Correct.\n"
+
+
+def prices(filters):
+    model = unet((None, None, 3), 1, filters, depth=3, upsampling="transpose")
+    rows = count_work(model, 64)
+    work = sum(row.operations for row in rows), sum(row.activations for row in rows)
+    return np.array([model.count_params(), *work])
+
+
+def test_twice_the_filters_cost_what_the_check_says(capsys):
+    network_checks.twice_the_filters(prices(16) / prices(8))
+    assert capsys.readouterr().out == "Correct.\n"
+
+
+def test_the_objects_that_depths_are_asked_for_tell_the_real_fields_apart(capsys):
+    fields = {
+        depth: receptive_field(unet((None, None, 1), 1, 1, depth, upsampling="transpose"))
+        for depth in range(1, 6)
+    }
+    for width in ("narrowest", "widest"):
+        network_checks.depth_for(
+            lambda size, margin, width=width: min(
+                d for d, field in fields.items() if getattr(field, width) >= size + 2 * margin
+            ),
+            fields,
+        )
+    right, wrong = capsys.readouterr().out.splitlines()
+    assert right == "Correct."
+    assert "luckiest" in wrong

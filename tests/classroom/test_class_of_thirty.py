@@ -17,7 +17,7 @@ from tests.classroom.submissions import (
     snapshot,
     untouched,
 )
-from tests.notebooks.test_exercises import answers_of
+from tests.notebooks.desk import answers_of
 from unet_helpers.classroom.grading.contained import Limits, can_contain
 from unet_helpers.classroom.grading.grade import grade
 from unet_helpers.classroom.teaching.copies import numbers_for

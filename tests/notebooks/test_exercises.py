@@ -1,43 +1,23 @@
 """Checks that cannot be fooled: typical wrong answers are each told apart, right ones pass.
 
-The answers stand in ``answers/NN.toml``, by the exercise's number: ``right`` is a list of codes that
+The answers stand in ``answers/NN.toml``, by the exercise's number: ``right`` lists codes that
 differ from the solution, ``wrong`` a list of codes with a piece of what the check says to each.
 What is run is the notebook itself: its cells tagged ``needed``, the answer in the stub's place, and
 its check cell. The solution is taken from the text that the learner unfolds.
 """
 
-import contextlib
-import copy
-import io
-import tomllib
-import warnings
 from collections import Counter
-from pathlib import Path
 
-import nbformat
 import pytest
 
-from tests.notebooks.conftest import NOTEBOOKS
+from tests.notebooks.desk import PATHS, Desk, answers_of, content_of, number_of
+from tests.notebooks.wrong_answers import PAGE, page
 from unet_helpers.classroom.checks import UNTOUCHED
-from unet_helpers.classroom.exercises import KINDS, read_exercises, tags, without_solutions
+from unet_helpers.classroom.exercises import KINDS, read_exercises, without_solutions
 
-ANSWERS = Path(__file__).with_name("answers")
 SPINE = ("00", "01_", "02", "03", "04_", "06", "07")  # the notebooks that the promise is about
 
 
-def number_of(path):
-    return path.name.split("_")[0]
-
-
-def content_of(path):
-    return nbformat.read(path, as_version=4)
-
-
-def answers_of(path):
-    return tomllib.loads((ANSWERS / f"{number_of(path)}.toml").read_text(encoding="utf-8"))
-
-
-PATHS = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if read_exercises(content_of(path))]
 CODED = [
     pytest.param(path, each.number, id=f"{number_of(path)}-{each.number}")
     for path in PATHS
@@ -46,44 +26,12 @@ CODED = [
 ]
 
 
-class Desk:
-    """A notebook at which one exercise is answered again and again."""
-
-    def __init__(self, path, number, student=None):
-        self.cells = content_of(path)["cells"]
-        self.exercise = next(e for e in read_exercises(content_of(path)) if e.number == number)
-        self.names = {"__name__": "__main__"}
-        for cell in self.cells[: self.exercise.stub]:
-            if "needed" in tags(cell):
-                with contextlib.redirect_stdout(io.StringIO()):
-                    exec(self._for(cell, student), self.names)
-
-    @staticmethod
-    def _for(cell, student):
-        if student is None or "student" not in tags(cell):
-            return cell["source"]
-        return cell["source"].replace("STUDENT = 0", f"STUDENT = {student}")
-
-    def verdict(self, code):
-        """What the check says to a code in the stub's place."""
-        names = copy.copy(self.names)
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a wrong answer may well divide by zero
-            exec(code, names)
-            said.truncate(0)
-            said.seek(0)
-            exec(self.cells[self.exercise.check]["source"], names)
-        self.answered = names
-        return said.getvalue().strip()
-
-
 @pytest.fixture(scope="module")
 def desks():
     """One desk an exercise and student, since what is needed may take a second to run."""
     made = {}
 
-    def desk(path, number, student=None):
+    def desk(path, number, student=0):
         key = (path, number, student)
         if key not in made:
             made[key] = Desk(path, number, student)
@@ -111,7 +59,7 @@ def test_the_solution_and_other_right_answers_pass(desks, path, number):
 
 
 @pytest.mark.parametrize(("path", "number"), CODED)
-def test_every_wrong_answer_gets_a_message_of_its_own(desks, path, number):
+def test_every_wrong_answer_gets_a_message_of_its_own(desks, path, number, record_property):
     desk = desks(path, number)
     wrong = answers_of(path)[str(number)]["wrong"]
     said = [desk.verdict(each["code"]) for each in wrong]
@@ -120,6 +68,7 @@ def test_every_wrong_answer_gets_a_message_of_its_own(desks, path, number):
         for each, text in zip(wrong, said, strict=True)
         if not (text.startswith("Not yet: ") and each["says"] in text)
     ]
+    record_property("wrong answers", [len(wrong) - len(alive), len(wrong)])
     assert alive == []
     assert [text for text, times in Counter(said).items() if times > 1] == []
     assert len(wrong) >= (5 if desk.exercise.kind == "code" else 1)
@@ -165,3 +114,15 @@ def test_nothing_of_a_solution_is_left_in_the_students_text(path):
     assert "<summary>Answer" not in left
     solutions = [e.solution.strip() for e in read_exercises(content) if e.solution]
     assert [code for code in solutions if code in left] == []
+
+
+def test_the_page_of_wrong_answers_is_of_these_answers():
+    renew = "python -m tests.notebooks.wrong_answers"
+    assert PAGE.read_text(encoding="utf-8") == page(), f"run: {renew}"
+
+
+def test_there_are_enough_exercises_in_all():
+    spine = [path for path in PATHS if path.name.startswith(SPINE)]
+    kinds = Counter(e.kind for path in spine for e in read_exercises(content_of(path)))
+    assert sum(kinds.values()) >= 30
+    assert kinds["code"] >= 18

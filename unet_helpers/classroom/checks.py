@@ -6,7 +6,7 @@ A verdict is "not attempted yet", "correct", or a hint about the particular mist
 import math
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_helpers.data.formats.folder import read_folder
+from unet_helpers.data.pipeline import orient
 from unet_helpers.data.samples import Samples
 
 UNTOUCHED = "Not attempted yet: replace the dots in the cell above, run it, then run this cell."
@@ -63,6 +64,8 @@ def foreground_share(answer: Any, mask: NDArray[Any]) -> None:
             return "that is the share of the background."
         if _is_close(answer, share * np.size(mask)):
             return "that is the number of pixels; divide by how many there are in all."
+        if _is_close(answer, share * np.size(mask) / len(mask)):
+            return "you divided by the number of rows; mask.size counts all pixels."
         return "the mean of a mask of zeros and ones is what you need."
 
     _verdict(attempt)
@@ -79,6 +82,73 @@ def threshold_effect(answer: Any) -> None:
         if str(answer).strip().lower() == "larger":
             return "fewer pixels have a probability above 0.9 than above 0.5."
         return 'answer with one of the two words, "smaller" or "larger".'
+
+    _verdict(attempt)
+
+
+def mask_iou(function: Callable[..., Any]) -> None:
+    """Notebook 00: the IoU of a predicted mask and the true one."""
+    guess, truth = np.zeros((2, 5, 8), np.uint8)
+    truth.flat[:6], guess.flat[2:9] = 1, 1  # 4 pixels agree, 3 are too many, 2 are missed
+    hints = (
+        (4, "that is the number of pixels on which both agree; divide it by what either covers."),
+        (4 / 13, "you added up both areas, so their overlap counts twice below the line."),
+        (8 / 13, "that is Dice, which counts the overlap twice; for the IoU it counts once."),
+        (4 / 7, "you divided by the predicted area only; count what *either* mask covers."),
+        (4 / 6, "you divided by the true area only; count what *either* mask covers."),
+        (35 / 40, "that is the share of right pixels; background on both sides must not count."),
+        (35 / 9, "above the line background counts, too: & is what both cover, == is not."),
+        (4 / 40, "you divided by all pixels; background on both sides must not count."),
+        (4 / 5, "below the line is only what is wrong; what both cover belongs to it, too."),
+        (5 / 9, "that is the wrong part; the IoU is the part on which both agree."),
+    )
+
+    def attempt() -> str | None:
+        result = function(guess.copy(), truth.copy())
+        if (gap := _no_answer(result)) is not None:
+            return gap
+        if np.size(result) != 1:
+            return "one number is expected for the two masks: count their pixels with .sum()."
+        for wrong, hint in hints:
+            if _is_close(np.asarray(result).item(), wrong):
+                return hint
+        if not _is_close(np.asarray(result).item(), 4 / 9):
+            return "with 4 pixels in both masks and 9 in either it must give 0.444."
+        if not _is_close(np.asarray(function(truth.copy(), truth.copy())).item(), 1):
+            return "a perfect prediction must give 1."
+        return None
+
+    _verdict(attempt)
+
+
+def one_pixel_off(function: Callable[..., Any]) -> None:
+    """Notebook 00: the IoU of a square and the same square, moved by one pixel."""
+    hints = (
+        (1, "a square and its copy in the same place give 1: the copy is to be moved."),
+        (9 / 23, "the copy is moved along both axes; move it to the right only."),
+        (2 / 6, "the copy is moved by two pixels; one is asked for."),
+        (2 / 5, "that is the part that is wrong; the IoU is the part on which both agree."),
+        (3 / 4, "you divided the overlap by one square; divide by all that either covers."),
+        (12, "that is the overlap in pixels; divide it by all that either covers."),
+    )
+
+    def attempt() -> str | None:
+        small = function(4)
+        if (gap := _no_answer(small)) is not None:
+            return gap
+        if 0.76 < float(small) < 1:
+            return "background on which both agree must not count: then nearly all would be right."
+        for wrong, hint in hints:
+            if _is_close(small, wrong):
+                return hint
+        large = function(40)
+        if _is_close(large, small):
+            return "it gives the same for 4 and for 40: draw the square with `side`."
+        if not _is_close(small, 3 / 5):
+            return f"for side 4 it must give 0.6, not {small:.3g}."
+        if not _is_close(large, 39 / 41):
+            return "it is right for side 4, not for side 40: is your image large enough?"
+        return None
 
     _verdict(attempt)
 
@@ -179,150 +249,66 @@ def _read_strange_mask(arguments: dict[str, Any]) -> Samples:
         return samples
 
 
-def conv_parameters(function: Callable[..., Any]) -> None:
-    """Notebook 02: the number of parameters of a convolution with a bias."""
-
-    def attempt() -> str | None:
-        result = function(3, 16, 32)
-        if (gap := _no_answer(result)) is not None:
-            return gap
-        hints = {
-            3 * 3 * 16 * 32: "the bias is missing: one more number for each output channel.",
-            3 * 16 * 32 + 32: "a kernel is kernel x kernel pixels, not kernel.",
-            3 * 3 * 16 * 32 + 16: "the bias belongs to the output channels, not to the input's.",
-            3 * 3 * 16 + 32: "each output channel has a kernel of its own.",
-            3 * 3 * 32 + 32: "each kernel looks at every input channel.",
-        }
-        if result != 3 * 3 * 16 * 32 + 32:
-            return hints.get(result, "for kernel 3, 16 channels in and 32 out it must give 4640.")
-        if function(1, 8, 1) != 9:
-            return "it is right for a 3x3 kernel and wrong for a 1x1 kernel: use `kernel`."
-        return None
-
-    _verdict(attempt)
-
-
-def padded_size(function: Callable[..., Any]) -> None:
-    """Notebook 02: the next size that 2**depth divides."""
-
-    def attempt() -> str | None:
-        result = function(250, 4)
-        if (gap := _no_answer(result)) is not None:
-            return gap
-        if function(250, 3) == 252:
-            return "that divides by 2 * depth; it must be 2 to the power of depth, 2**depth."
-        if result == 240:
-            return "that rounds down, so part of the image would be cut off."
-        if result == 256 and function(256, 4) == 272:
-            return "256 is already a multiple of 16 and needs no padding, yet you add 16."
-        for size, depth, right in ((250, 4, 256), (256, 4, 256), (5, 1, 6), (250, 3, 256)):
-            if (found := function(size, depth)) != right:
-                return f"size {size} at depth {depth} must give {right}, not {found}."
-        return None
-
-    _verdict(attempt)
-
-
-def cross_entropy(function: Callable[..., Any]) -> None:
-    """Notebook 03: mean binary cross-entropy."""
-    truth, guess = np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.2, 0.6, 0.5])
-    each = -np.where(truth == 1, np.log(guess), np.log(1 - guess))
-    half = -(truth * np.log(guess))
-
-    def attempt() -> str | None:
-        result = function(truth, guess)
-        if (gap := _no_answer(result)) is not None:
-            return gap
-        if np.size(result) != 1:
-            return "that is one number a pixel; take their mean."
-        hints = (
-            (-each.mean(), "the sign: the logarithm of a probability is negative, a loss is not."),
-            (each.sum(), "that is the sum; take the mean, or the loss grows with the image."),
-            (half.mean(), "only the foreground pixels count so far; what about truth 0?"),
-            ((each / np.log(2)).mean(), "use the natural logarithm, np.log."),
-        )
-        result = np.asarray(result).item()
-        for wrong, hint in hints:
-            if _is_close(result, float(wrong)):
-                return hint
-        return (
-            None if _is_close(result, float(each.mean())) else f"expected {each.mean():.4f} here."
-        )
-
-    _verdict(attempt)
-
-
-def best_epoch(answer: Any, training: Sequence[float], validation: Sequence[float]) -> None:
-    """Notebook 03: the epoch, counted from 1, whose weights one should keep."""
-    best = int(np.argmin(validation)) + 1
+def turned_labels(answer: Any, mask: NDArray[Any]) -> None:
+    """Notebook 01: whether most labels are still right if only the image is turned."""
+    there = np.asarray(mask) > 0
+    still = float((np.rot90(mask) == mask)[there].mean()) if there.any() else 0.0
+    right = "more" if still > 0.5 else "less"
 
     def attempt() -> str | None:
         if (gap := _no_answer(answer)) is not None:
             return gap
-        if answer == best:
+        if str(answer).strip().lower() == right:
             return None
-        if answer == best - 1:
-            return "right place, but epochs are counted from 1 here."
-        if answer in (len(training), int(np.argmin(training)) + 1):
-            return "that is where the training loss is lowest; the model has begun to memorise."
-        return "look for the lowest point of the validation curve."
-
-    _verdict(attempt)
-
-
-def dice_from_counts(function: Callable[..., Any]) -> None:
-    """Notebook 04: Dice from true positives, false positives and false negatives."""
-
-    def attempt() -> str | None:
-        result = function(6, 2, 4)
-        if (gap := _no_answer(result)) is not None:
-            return gap
-        hints = (
-            (6 / 12, "that is the IoU; Dice counts the overlap twice."),
-            (12 / 18 / 2, "the factor 2 is missing above the line."),
-            (12 / 12, "below the line the true positives count twice, too."),
-            (6 / 8, "that is the precision: the missed pixels (fn) do not count yet."),
-            (6 / 10, "that is the recall: the false alarms (fp) do not count yet."),
+        if str(answer).strip().lower() not in ("more", "less"):
+            return 'answer with one of the two words, "more" or "less".'
+        return (
+            f"{still:.0%} are. A label stays right only where the turned foreground happens to lie "
+            "on the old one."
         )
-        for wrong, hint in hints:
-            if _is_close(result, wrong):
-                return hint
-        if not _is_close(result, 12 / 18):
-            return f"for tp=6, fp=2, fn=4 it must give {12 / 18:.3f}."
-        if not _is_close(function(0, 5, 0), 0):
-            return "something was found that is not there (tp=0, fp=5, fn=0): that is 0."
-        return _empty_fault(function)
 
     _verdict(attempt)
 
 
-def _empty_fault(function: Callable[..., Any]) -> str | None:
-    try:
-        empty = function(0, 0, 0)
-    except ZeroDivisionError:
-        return "it divides by zero when there is nothing to find and nothing was found: return nan."
-    if isinstance(empty, (float, np.floating)) and math.isnan(empty):
-        return None
-    return f"with nothing to find and nothing found Dice is undefined, not {empty}: return np.nan."
-
-
-def pooled_iou(function: Callable[..., Any]) -> None:
-    """Notebook 04: one IoU for many images, from their counts."""
-    tp, fp, fn = np.array([90, 1]), np.array([5, 4]), np.array([5, 5])
-    each = tp / (tp + fp + fn)
+def labels_out_of_step(answer: Any, mask: NDArray[Any]) -> None:
+    """Notebook 01: mean share of the foreground labels that survive a turn of the image alone."""
 
     def attempt() -> str | None:
-        result = function(tp, fp, fn)
-        if (gap := _no_answer(result)) is not None:
+        if (gap := _no_answer(answer)) is not None:
             return gap
-        if np.size(result) != 1:
-            return "that is one score an image; pooled means: add up the counts, then divide once."
-        if _is_close(result, float(each.mean())):
-            return (
-                "that is the mean of the images' scores; pooled means: add up first, then divide."
-            )
-        if _is_close(result, 2 * 91 / (2 * 91 + 19)):
-            return "that is the pooled Dice; the task asks for IoU."
-        return None if _is_close(result, 91 / 110) else f"here it must give {91 / 110:.3f}."
+        if not isinstance(answer, (int, float, np.number)):
+            return f"one number is expected, the mean; found a {type(answer).__name__}."
+        right, hints = _step_hints(np.asarray(mask))
+        if _is_close(answer, right):
+            return None
+        for wrong, hint in hints:
+            if _is_close(answer, wrong):
+                return hint
+        if abs(float(answer) - right) < 0.01:
+            return "very close: do not round."
+        return "for each of 1 to 7: orient(mask, which) == mask, and of that the foreground's mean."
 
     _verdict(attempt)
+
+
+def _step_hints(mask: NDArray[Any]) -> tuple[float, list[tuple[float, str]]]:
+    """The mean share, and what one gets by a mistake with what to say to it."""
+    turned = [orient(mask, which) for which in range(8)]
+    same = [one == mask for one in turned]
+    each = np.array([one[mask > 0].mean() for one in same])
+    everywhere = np.mean([one.mean() for one in same[1:]])
+    ious = [((one > 0) & (mask > 0)).sum() / ((one > 0) | (mask > 0)).sum() for one in turned]
+    right = float(each[1:].mean())
+    return right, [
+        (float(everywhere), "you counted the background, too: take only where mask is 1."),
+        (float(each.mean()), "orientation 0 changes nothing and does not count: 1 to 7."),
+        (float(each[1]), "that is one orientation; take the mean over all seven."),
+        (float(each[1:4].mean()), "those are the three turns; the four flips belong to it, too."),
+        (float(each[4:].mean()), "those are the four flips; the three turns belong to it, too."),
+        (float(each[1:].sum()), "that is the sum over the orientations; divide by how many."),
+        (float(each[1:].max()), "that is the luckiest of the seven; take their mean."),
+        (float(each[1:].min()), "that is the worst of the seven; take their mean."),
+        (100 * right, "that is in percent; a share runs from 0 to 1."),
+        (1 - right, "that is the share of labels that are wrong now."),
+        (float(np.mean(ious[1:])), "that is the IoU; divide by the foreground of mask alone."),
+    ]

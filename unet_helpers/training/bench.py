@@ -63,7 +63,7 @@ class _Overlap(keras.metrics.Metric):
         self.counts.assign_add(ops.stack([ops.sum(ops.cast(c, "float32")) for c in counted]))
 
     def result(self) -> Any:
-        both, there, said = ops.unstack(self.counts, 3)
+        both, there, said = ops.unstack(ops.convert_to_tensor(self.counts), 3)
         # Without foreground there is nothing to learn; 0 / 0 is NaN.
         return 2 * both / ops.where(there > 0, there + said, float("nan"))
 

@@ -92,10 +92,11 @@ class Segmenter(Panel):
         labels = find_objects(mask > 0, min_area=MIN_AREA)
         self.links.value = _links(shown, mask, labels)
         names = self._names(shown.probabilities.shape[-1])
+        many = int(labels.max(initial=0))
         shares = ", ".join(f"{name} {(mask == i).mean():.1%}" for i, name in names.items())
         text = (
-            f"<b>{html.escape(shown.name)}</b>: {html.escape(shares)}; {labels.max(initial=0)} "
-            f"pieces of {MIN_AREA} pixels or more"
+            f"<b>{html.escape(shown.name)}</b>: {html.escape(shares)}; "
+            f"{many} {'piece' if many == 1 else 'pieces'} of {MIN_AREA} pixels or more"
         )
         alarms = unlike(self.record["look"], shown.image) if self.record.get("look") else []
         if alarms:
