@@ -41,6 +41,21 @@ def cut(steps: int, rounds: int | None = None) -> tuple[int, int]:
     return (number, length) if number * length == steps else cut(number * length, rounds)
 
 
+class CosineDecay(keras.optimizers.schedules.CosineDecay):
+    """Keras' own, which can say its settings as numbers while they are variables.
+
+    With TensorFlow Keras reads them by itself; with its other backends it does not.
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the settings, as Keras' own does."""
+        return {n: _number(value) for n, value in super().get_config().items()}
+
+
+def _number(value: Any) -> Any:
+    return int(keras.ops.convert_to_numpy(value)) if isinstance(value, keras.Variable) else value
+
+
 def variable_length(steps: int, peak: float = 3e-3) -> keras.optimizers.Optimizer:
     """`adamw` whose number of steps can be set after the training step has been traced.
 
@@ -48,6 +63,7 @@ def variable_length(steps: int, peak: float = 3e-3) -> keras.optimizers.Optimize
     """
     optimizer = adamw(steps, peak)
     schedule = optimizer._learning_rate
+    schedule.__class__ = CosineDecay
     for name in ("decay_steps", "warmup_steps"):
         value = keras.Variable(getattr(schedule, name), trainable=False, dtype="int32", name=name)
         setattr(schedule, name, value)
