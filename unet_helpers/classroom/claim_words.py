@@ -99,7 +99,18 @@ class Quantity:
     high: float
 
     def holds(self, computed: float) -> bool:
-        """Tell whether the phrase is true of a value."""
+        """Tell whether the phrase is true of a value.
+
+        Parameters
+        ----------
+        computed : float
+            The value.
+
+        Returns
+        -------
+        bool
+            Whether it lies in the range, up to the rounding of floats.
+        """
         slack = 1e-9 * max(1.0, abs(computed))
         return self.low - slack <= computed <= self.high + slack
 

@@ -7,6 +7,7 @@ truth is: in a stored ``output`` or in the ``code`` of a cell, picked out with `
 executed but such expressions.
 """
 
+import importlib
 import json
 import re
 import tomllib
@@ -19,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-import unet_helpers
 from unet_helpers.classroom.claim_words import quantity
 
 KINDS = ("equal", "about", "over", "under")
@@ -305,8 +305,9 @@ def _names_in(code: CodeType) -> Iterator[str]:
 def _evaluated(expression: str, names: dict[str, Any]) -> Any:
     """Evaluate an expression with numpy, our public names, and what was found."""
     code = compile(expression, "a claim's value", "eval")
-    public = {n for n in _names_in(code) if n in unet_helpers.__all__ and n not in names}
-    ours = {name: getattr(unet_helpers, name) for name in public}
+    package = importlib.import_module(__package__.partition(".")[0])
+    public = {n for n in _names_in(code) if n in package.__all__ and n not in names}
+    ours = {name: getattr(package, name) for name in public}
     value = eval(code, {"np": np, **ours, **names})
     return value if isinstance(value, str) else float(value)
 
