@@ -154,3 +154,19 @@ def test_a_note_of_numbers_that_cannot_be_read_is_told(tmp_path, capsys, content
     ]
     assert main(["classroom", *arguments]) == 2
     assert "numbers" in capsys.readouterr().err
+
+
+def test_a_translated_notebook_keeps_its_exercises(committed):
+    """Prose in another language, with headings, code, links and folds as they are."""
+    before = [(e.number, e.kind, e.stub, e.check, e.solution) for e in read_exercises(committed)]
+    code = r"```.*?```|`[^`]*`|\]\([^)]*\)"
+    forms = r"^#.*$|</?(?:details|summary)>|Hint|Solution|Answer"
+    kept = re.compile(f"({code}|{forms})", re.DOTALL | re.MULTILINE)
+    for cell in committed["cells"]:
+        if cell["cell_type"] == "markdown":
+            parts = kept.split(cell["source"])
+            cell["source"] = "".join(p if i % 2 else p.upper() for i, p in enumerate(parts))
+    after = [(e.number, e.kind, e.stub, e.check, e.solution) for e in read_exercises(committed)]
+    assert after == before
+    nbformat.validate(student_notebook(committed))
+    assert sections(committed)

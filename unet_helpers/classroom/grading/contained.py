@@ -19,9 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import unet_helpers
 from unet_helpers.classroom.files import UserError
 
+PACKAGE = Path(__file__).parents[2]
 LONGEST_ANSWER = 64 * 2**20  # bytes
 START_SECONDS = 60
 SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin")
@@ -85,7 +85,7 @@ def require_containment() -> None:
 
 def _walls(limits: Limits) -> list[str]:
     """Build the start of the command: everything that bubblewrap is to shut out and let in."""
-    shown = {Path(sys.prefix), Path(sys.base_prefix), Path(unet_helpers.__file__).parent}
+    shown = {Path(sys.prefix), Path(sys.base_prefix), PACKAGE}
     command = ["bwrap", "--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"]
     command += ["--die-with-parent", "--new-session", "--hostname", "desk", "--clearenv"]
     for folder in SYSTEM:
@@ -110,7 +110,7 @@ def _environment(home: str) -> dict[str, str]:
         "HOME": home,
         "TMPDIR": home,
         "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": str(Path(unet_helpers.__file__).parents[1]),
+        "PYTHONPATH": str(PACKAGE.parent),
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "MPLBACKEND": "agg",
