@@ -50,7 +50,7 @@ def last_doubling(answer: Any) -> None:
         if 0 <= answer <= 0.05:
             return None
         if answer < 0:
-            return "more images of the same kind do no harm: look which way the curve goes."
+            return "a doubling can seem to harm by chance, by what seeds differ; expect a gain."
         if answer >= 1:
             return "IoU runs from 0 to 1, and so does what can be gained: no percent."
         if answer >= 0.2:
