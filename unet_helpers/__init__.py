@@ -108,6 +108,7 @@ _FILES = {
         "score_checks",
         "training_checks",
     ),
+    "classroom.quiz": ("quiz",),
     "classroom.sample_folder": ("make_sample_folder",),
     "classroom.targets": ("reached",),
     "classroom.installation": ("check_installation",),

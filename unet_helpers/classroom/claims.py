@@ -23,6 +23,7 @@ import numpy as np
 from unet_helpers.classroom.claim_words import quantity
 
 KINDS = ("equal", "about", "over", "under")
+GLOSSARY_LINK = re.compile(r"\[([^\]]+)\]\(\.\./docs/glossary\.md#[^)\s]*\)")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Book:
     cells : dict of str to dict
         The cells by their ids.
     prose : dict of str to str
-        The texts of the Markdown cells by their ids.
+        The texts of the Markdown cells by their ids; a link to the glossary is read as its word.
     """
 
     def __init__(self, path: Path, prose: dict[str, str] | None = None) -> None:
@@ -179,7 +180,8 @@ class Book:
         content = json.loads(path.read_text(encoding="utf-8"))
         self.cells: dict[str, dict[str, Any]] = {cell["id"]: cell for cell in content["cells"]}
         own = {i: _text(c["source"]) for i, c in self.cells.items() if c["cell_type"] == "markdown"}
-        self.prose = own | (prose or {})
+        told = {i: GLOSSARY_LINK.sub(r"\1", text) for i, text in own.items()}
+        self.prose = told | (prose or {})
 
     @cached_property
     def _known(self) -> dict[Claim, Any]:
