@@ -10,8 +10,10 @@ from tests.notebooks.conftest import NOTEBOOKS
 from unet_helpers.__main__ import main
 from unet_helpers.classroom.canonical import to_bytes
 from unet_helpers.classroom.exercises import read_exercises, tags
+from unet_helpers.classroom.quiz import read_quiz
 from unet_helpers.classroom.teaching.copies import numbers_for, solution_notebook, student_notebook
 from unet_helpers.classroom.teaching.formulas import with_mathml
+from unet_helpers.classroom.teaching.markup import text_html
 from unet_helpers.classroom.teaching.slides import sections
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -102,6 +104,8 @@ def test_a_kit_by_command(tmp_path, capsys):
         "slides/04_evaluation.html",
         "handouts/04_evaluation.html",
     }
+    handout = (kit / "handouts" / "04_evaluation.html").read_text()
+    assert all(text_html(question.asks)[3:20] in handout for question in read_quiz("04"))
     for page in kit.rglob("*.html"):
         assert not NETWORK.search(page.read_text())
     ada, grace = (kit / "students" / n / "04_evaluation.ipynb" for n in ("Ada", "Grace"))

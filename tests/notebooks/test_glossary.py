@@ -146,7 +146,7 @@ def test_the_course_is_all_notebooks():
 
 @pytest.mark.parametrize("term", [term for term, _ in entries()])
 def test_the_first_use_is_linked(term):
-    number, cell, (first, last) = next(uses(term))
+    _, cell, (first, last) = next(uses(term))
     linked = [
         (where, at)
         for _, where, _, target, at in links()

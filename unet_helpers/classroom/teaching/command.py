@@ -139,18 +139,15 @@ def _handouts(options: argparse.Namespace, notebooks: list[Path]) -> None:
     from unet_helpers.classroom.teaching.handout import handout_page
 
     def page(notebook: NotebookNode, title: str, folder: Path) -> str:
-        return handout_page(notebook, title, folder, _quiz_of(title))
+        return handout_page(notebook, title, folder, _questions)
 
     _pages(options.out / "handouts", notebooks, page)
 
 
-def _quiz_of(stem: str) -> str:
-    from unet_helpers.classroom.quiz import QUIZZES, as_markdown, read_quiz
+def _questions(name: str) -> str:
+    from unet_helpers.classroom.quiz import as_markdown, read_quiz
 
-    name = stem.split("_")[0]
-    return (
-        as_markdown(read_quiz(name), answers=False) if (QUIZZES / f"{name}.toml").exists() else ""
-    )
+    return as_markdown(read_quiz(name), answers=False)
 
 
 def _pages(folder: Path, notebooks: list[Path], page: Callable[..., str]) -> None:

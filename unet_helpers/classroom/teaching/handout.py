@@ -1,6 +1,8 @@
 """A handout of a notebook, to print: prose, code and figures, room to write, no solutions."""
 
 import html
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from unet_helpers.classroom.teaching.markup import (
 )
 
 MOST_LINES = 30  # of printed text below a cell
+QUIZ = re.compile(r"""^quiz\(["'](.+?)["']\)""", re.MULTILINE)
 SKIPPED = {"parameters", "check"}
 ROOM = {"code": 8, "predict": 2, "read": 6}  # lines to write on
 
@@ -57,7 +60,7 @@ _PAGE = """\
 
 
 def handout_page(
-    notebook: NotebookNode, title: str, folder: Path | None = None, quiz: str = ""
+    notebook: NotebookNode, title: str, folder: Path | None = None, quiz: Callable[[str], str] = str
 ) -> str:
     """Write a notebook's handout as one page that opens and prints without a network.
 
@@ -69,8 +72,8 @@ def handout_page(
         The page's title.
     folder : pathlib.Path, optional
         Where the pictures lie that its text names.
-    quiz : str, optional
-        The questions of its quiz in Markdown, put where the notebook asks them.
+    quiz : callable, optional
+        From a quiz's name to its questions in Markdown, put where the notebook asks them.
 
     Returns
     -------
@@ -84,8 +87,8 @@ def handout_page(
             pieces.append(_text(cell["source"], folder))
         elif place in exercises:
             pieces.append(_room(exercises[place]))
-        elif cell["source"].strip().split("\n")[-1].startswith("quiz("):
-            pieces.append(text_html(quiz))
+        elif (asked := QUIZ.search(cell["source"])) is not None:
+            pieces.append(text_html(quiz(asked[1])))
         elif not SKIPPED & tags(cell):
             pieces.append(_code(cell))
     return _PAGE.format(
