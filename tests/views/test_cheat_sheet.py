@@ -156,6 +156,7 @@ def folder_of_patients(folder):
     tifffile.imwrite(folder / "slide.tif", draw_field(400, 0, size=300)[0])
 
 
+@pytest.mark.repeat  # it trains
 def test_every_line_of_python_runs(tmp_path, monkeypatch, capsys):
     folder_of_patients(tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -121,14 +121,14 @@ def without_solutions(text: str) -> str:
     Returns
     -------
     str
-        The text without them.
+        The text without them, with a word on where they are.
 
     Examples
     --------
     >>> without_solutions("Why?\n\n<details><summary>Answer</summary>\n\nSo.\n</details>\n")
-    'Why?\n'
+    'Why?\n\n*Answer: in class.*\n'
     """
-    kept = FOLD.sub(lambda fold: fold[0] if fold[1] == "Hint" else "", text)
+    kept = FOLD.sub(lambda f: f[0] if f[1] == "Hint" else f"*{f[1]}: in class.*\n", text)
     return re.sub(r"\n{3,}", "\n\n", kept).rstrip() + ("\n" if text.endswith("\n") else "")
 
 
