@@ -145,3 +145,14 @@ def test_a_sample_instead_of_its_image_is_recognised() -> None:
     for wrong in (samples, samples[0], "a.png"):
         with pytest.raises(ValueError, match=r"one array of pixels, found a .*: give sample.image"):
             predict(unet((None, None, 1), filters=2, depth=1), wrong)
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear", "transpose"])
+def test_one_model_takes_one_size_after_another(upsampling):
+    model = unet((None, None, 1), filters=2, depth=1, upsampling=upsampling)
+    rng = np.random.default_rng(0)
+    for size in ((32, 32), (32, 48), (21, 35)):
+        image = rng.random((*size, 1), np.float32)
+        made = predict(model, image)
+        assert made.shape == (*size, 1)
+        np.testing.assert_allclose(predict(model, image, tile=16), made, atol=1e-5)

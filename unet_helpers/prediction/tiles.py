@@ -7,7 +7,7 @@ each pixel of a tile is computed from the very numbers it is computed from in th
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -247,10 +247,25 @@ def _averaged(
     total = np.zeros((), np.float32)
     for number in range(symmetries):
         given = np.ascontiguousarray(_turn(windows, number))
-        made = keras.ops.convert_to_numpy(model.predict_on_batch(given))
+        made = keras.ops.convert_to_numpy(_answer(model, given))
         total = total + _turn_back(made.astype(np.float32, copy=False), number)
     mean: NDArray[np.float32] = total / np.float32(symmetries)
     return mean
+
+
+def _answer(model: Predictor, given: NDArray[np.float32]) -> Any:
+    """Ask the model, without a compiled graph where that would hold for one size only.
+
+    After the first size, Keras' graph leaves height and width open, and its bilinear up-sampling
+    cannot be built so with TensorFlow.
+    """
+    if any(getattr(layer, "interpolation", "") == "bilinear" for layer in _layers(model)):
+        return model(given, training=False)  # type: ignore[operator]
+    return model.predict_on_batch(given)
+
+
+def _layers(model: Predictor) -> Sequence[Any]:
+    return getattr(model, "layers", ())
 
 
 def _turn(batch: NDArray[np.float32], number: int) -> NDArray[np.float32]:
