@@ -174,6 +174,10 @@ def flip_both(function: Callable[..., Any]) -> None:
             return "you reversed the last axis of the image: that swaps its colours, not its sides."
         if new_image.shape == image.shape and (new_image == image[::-1]).all():
             return "that flips top to bottom; left to right is the second axis."
+        if new_image.shape == image.shape and (new_image == image[::-1, ::-1]).all():
+            return "that flips top to bottom as well; only the second axis is asked for."
+        if new_image.shape == mask.shape:
+            return "return the image first, then the mask."
         if new_image.shape != image.shape or not (new_image == image[:, ::-1]).all():
             return "the image is not flipped left to right."
         if new_mask.shape == mask.shape and (new_mask == mask).all():
@@ -309,6 +313,7 @@ def _step_hints(mask: NDArray[Any]) -> tuple[float, list[tuple[float, str]]]:
         (float(each.mean()), "orientation 0 changes nothing and does not count: 1 to 7."),
         (float(each[1]), "that is one orientation; take the mean over all seven."),
         (float(each[1:4].mean()), "those are the three turns; the four flips belong to it, too."),
+        (float(each[1:7].mean()), "that is the mean over 1 to 6: `range(1, 7)` stops before 7."),
         (float(each[4:].mean()), "those are the four flips; the three turns belong to it, too."),
         (float(each[1:].sum()), "that is the sum over the orientations; divide by how many."),
         (float(each[1:].max()), "that is the luckiest of the seven; take their mean."),
