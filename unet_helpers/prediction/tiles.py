@@ -7,7 +7,7 @@ each pixel of a tile is computed from the very numbers it is computed from in th
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -254,18 +254,19 @@ def _averaged(
 
 
 def _answer(model: Predictor, given: NDArray[np.float32]) -> Any:
-    """Ask the model, without a compiled graph where that would hold for one size only.
+    """Ask the model; with bilinear up-sampling, if need be in a new graph for this size alone.
 
-    After the first size, Keras' graph leaves height and width open, and its bilinear up-sampling
-    cannot be built so with TensorFlow.
+    After the first size, Keras' graph leaves height or width open, and its bilinear up-sampling
+    cannot always be built so with TensorFlow.
     """
-    if any(getattr(layer, "interpolation", "") == "bilinear" for layer in _layers(model)):
-        return model(given, training=False)  # type: ignore[operator]
-    return model.predict_on_batch(given)
-
-
-def _layers(model: Predictor) -> Sequence[Any]:
-    return getattr(model, "layers", ())
+    try:
+        return model.predict_on_batch(given)
+    except Exception:
+        layers = getattr(model, "layers", ())
+        if not any(getattr(layer, "interpolation", "") == "bilinear" for layer in layers):
+            raise
+        model.make_predict_function(force=True)  # type: ignore[attr-defined]
+        return model.predict_on_batch(given)
 
 
 def _turn(batch: NDArray[np.float32], number: int) -> NDArray[np.float32]:
