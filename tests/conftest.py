@@ -3,7 +3,7 @@
 from hypothesis import settings
 
 # The same examples on every machine, and no verdict from the wall clock: the cores are shared.
-settings.register_profile("course", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("course", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("course")
 
 

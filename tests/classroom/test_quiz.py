@@ -137,7 +137,7 @@ def test_the_answers_about_keras_are_what_keras_does():
         one = layers.Conv2D(1, 1, activation="softmax")(images)
     assert np.allclose(one, 1)
     never_no = layers.Activation("sigmoid")(layers.Conv2D(1, 1, activation="relu")(images))
-    assert np.min(never_no) == 0.5
+    assert np.min(never_no) >= 0.5
     loss = keras.losses.BinaryCrossentropy()(np.full((1, 4), 255.0), np.full((1, 4), 0.9))
     assert float(loss) < -500
     nets = [unet((None, None, 1), f, depth=d) for f, d in ((1, 3), (2, 3), (1, 4))]

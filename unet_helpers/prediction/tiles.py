@@ -262,8 +262,8 @@ def _answer(model: Predictor, given: NDArray[np.float32]) -> Any:
     try:
         return model.predict_on_batch(given)
     except Exception:
-        layers = getattr(model, "layers", ())
-        if not any(getattr(layer, "interpolation", "") == "bilinear" for layer in layers):
+        parts = getattr(model, "layers", ())
+        if "bilinear" not in (getattr(part, "interpolation", "") for part in parts):
             raise
         model.make_predict_function(force=True)  # type: ignore[attr-defined]
         return model.predict_on_batch(given)

@@ -49,11 +49,8 @@ class CosineDecay(keras.optimizers.schedules.CosineDecay):
 
     def get_config(self) -> dict[str, Any]:
         """Give the settings, as Keras' own does."""
-        return {n: _number(value) for n, value in super().get_config().items()}
-
-
-def _number(value: Any) -> Any:
-    return int(keras.ops.convert_to_numpy(value)) if isinstance(value, keras.Variable) else value
+        told = super().get_config().items()
+        return {n: int(v) if isinstance(v, keras.Variable) else v for n, v in told}
 
 
 def variable_length(steps: int, peak: float = 3e-3) -> keras.optimizers.Optimizer:
