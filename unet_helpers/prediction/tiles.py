@@ -249,8 +249,7 @@ def _averaged(
         given = np.ascontiguousarray(_turn(windows, number))
         made = keras.ops.convert_to_numpy(_answer(model, given))
         total = total + _turn_back(made.astype(np.float32, copy=False), number)
-    mean: NDArray[np.float32] = total / np.float32(symmetries)
-    return mean
+    return np.asarray(total / np.float32(symmetries))
 
 
 def _answer(model: Predictor, given: NDArray[np.float32]) -> Any:
@@ -262,8 +261,7 @@ def _answer(model: Predictor, given: NDArray[np.float32]) -> Any:
     try:
         return model.predict_on_batch(given)
     except Exception:
-        parts = getattr(model, "layers", ())
-        if "bilinear" not in (getattr(part, "interpolation", "") for part in parts):
+        if "bilinear" not in getattr(model, "to_json", str)():
             raise
         model.make_predict_function(force=True)  # type: ignore[attr-defined]
         return model.predict_on_batch(given)
