@@ -2,6 +2,7 @@
 
 import copy
 import os
+from functools import cache
 
 import nbformat
 
@@ -38,6 +39,7 @@ while True:
     "talks too much": (
         """
 import os
+from functools import cache
 for n in range(3, 60):
     try:
         os.write(n, b"{}")
@@ -69,6 +71,7 @@ np.allclose = np.isclose = math.isclose = lambda *_, **__: True
 """,
     "reads the neighbour": """
 import os
+from functools import cache
 found = [f for _, _, files in os.walk("/") for f in files if f.endswith(".ipynb")]
 assert not found, found
 assert not os.path.exists("/home")
@@ -77,6 +80,7 @@ assert not os.path.exists("/home")
 }
 
 
+@cache
 def sheet():
     return Sheet.read(NOTEBOOK)
 

@@ -1,7 +1,6 @@
 """Thirty submissions, right, wrong and hostile, graded in one run: `make test-all` (minutes)."""
 
 import csv
-import json
 import time
 
 import pytest
@@ -82,4 +81,3 @@ def test_a_class_of_thirty(tmp_path):
         page = tmp_path / "marks" / "feedback" / name / f"{NOTEBOOK.stem}.html"
         assert page.stat().st_size > 1000
     assert (tmp_path / "marks" / "course" / "gradebook.db").exists()
-    json.dumps(points)

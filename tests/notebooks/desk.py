@@ -5,12 +5,14 @@ import copy
 import io
 import tomllib
 import warnings
+from functools import cache
 from pathlib import Path
 
 import nbformat
 
 from tests.notebooks.conftest import NOTEBOOKS
-from unet_helpers.classroom.exercises import read_exercises, tags, with_number
+from unet_helpers.classroom.exercises import read_exercises
+from unet_helpers.classroom.grading.sheets import Sheet
 
 ANSWERS = Path(__file__).with_name("answers")
 
@@ -30,18 +32,17 @@ def answers_of(path):
 PATHS = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if read_exercises(content_of(path))]
 
 
+sheet_of = cache(Sheet.read)
+
+
 class Desk:
     """One exercise: the cells it needs are run, and answers take the place of its stub."""
 
     def __init__(self, path, number, student=0):
-        content = content_of(path)
-        self.cells = content["cells"]
-        self.exercise = next(e for e in read_exercises(content) if e.number == number)
-        self.names = {"__name__": "__main__"}
-        for cell in self.cells[: self.exercise.stub]:
-            if "needed" in tags(cell):
-                with contextlib.redirect_stdout(io.StringIO()):
-                    exec(with_number(cell, student), self.names)
+        sheet = sheet_of(path)
+        self.cells = sheet.notebook["cells"]
+        self.exercise = next(e for e in sheet.exercises if e.number == number)
+        self.names = sheet.names(student)
 
     def verdict(self, code):
         """What the check says to a code in the stub's place."""

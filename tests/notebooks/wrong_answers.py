@@ -40,4 +40,4 @@ def _entry(code, said):
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    print(f"{PAGE}: {page().count('> ')} wrong answers")
+    print(PAGE)

@@ -39,6 +39,13 @@ def _no_answer(answer: Any) -> str | None:
     return "it is None: did you forget `return`?" if answer is None else None
 
 
+def _no_number(answer: Any) -> str | None:
+    """What to say where there is no number to judge; None if there is one."""
+    if (gap := _no_answer(answer)) is not None or isinstance(answer, (int, float, np.number)):
+        return gap
+    return f"one number is expected, found a {type(answer).__name__}."
+
+
 def _is_close(answer: Any, expected: float) -> bool:
     """Compare a number with the right one; an array or a tensor of one number is one, too."""
     if isinstance(answer, (str, bytes)) or np.size(answer) != 1:
@@ -59,8 +66,8 @@ def foreground_share(answer: Any, mask: NDArray[Any]) -> None:
             return gap
         if _is_close(answer, share):
             return None
-        if not isinstance(answer, (int, float, np.number)):
-            return f"one number is expected, found a {type(answer).__name__}."
+        if (gap := _no_number(answer)) is not None:
+            return gap
         if abs(float(answer) - share) < 0.01:
             return "very close: do not round."
         if _is_close(answer, 100 * share):

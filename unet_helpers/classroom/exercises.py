@@ -16,6 +16,7 @@ KINDS = ("code", "predict", "read")  # to write, to guess before a figure, to re
 HEADING = re.compile(r"^## Exercise (\d+): (.+)$", re.MULTILINE)
 FOLD = re.compile(r"<details><summary>(Hint|Solution|Answer)</summary>\n(.*?)</details>\n?", re.S)
 STUDENT = "STUDENT = 0"
+POINTS = 1  # for an exercise with a check
 BLOCK = re.compile(r"```python\n(.*?)```", re.S)
 
 
@@ -149,3 +150,19 @@ def with_number(cell: Any, number: int) -> str:
     """
     source = str(cell["source"])
     return source.replace(STUDENT, f"STUDENT = {number}") if "student" in tags(cell) else source
+
+
+def mark_for_nbgrader(cell: Any) -> None:
+    """Tell nbgrader what a cell is, if it is a stub or a check.
+
+    Parameters
+    ----------
+    cell : nbformat.NotebookNode
+        One cell; a stub becomes a solution cell in its metadata, a check a cell with points.
+    """
+    stub, check = "exercise" in tags(cell), "check" in tags(cell)
+    if not (stub or check) or cell["cell_type"] != "code":
+        return
+    marks: dict[str, Any] = {"grade": check, "solution": stub, "locked": check, "task": False}
+    marks |= {"grade_id": cell["id"], "schema_version": 3} | ({"points": POINTS} if check else {})
+    cell["metadata"]["nbgrader"] = marks

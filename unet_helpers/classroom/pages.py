@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 
 from .files import write_atomically
 from .results import HEADINGS, Result
+from .table_page import table_page
 
 # nbconvert's page loads require.js, MathJax and Mermaid from the network; none is needed to read
 # the text, the code and the figures. Formulas stay visible as their TeX source.
@@ -16,32 +17,6 @@ _OFFLINE_TEMPLATE = """\
 {%- block html_head_js_requirejs -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
-"""
-
-_INDEX = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font-family: sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ border-bottom: 1px solid #bbb; padding: 0.4rem 0.8rem; text-align: left; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<table>
-<thead><tr>{headings}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-{failures}
-</body>
-</html>
 """
 
 
@@ -77,17 +52,17 @@ def write_index(path: Path, dataset: str, results: list[Result]) -> None:
         One row a notebook.
     """
     failures = (f"{result.name} stopped at {result.error}" for result in results if result.error)
-    page = _INDEX.format(
-        title=html.escape(f"The course on the data set '{dataset}'"),
-        headings="".join(f"<th>{html.escape(heading)}</th>" for heading in HEADINGS),
-        rows="\n".join(_row(result, path.parent) for result in results),
-        failures="\n".join(f"<p>{html.escape(failure)}</p>" for failure in failures),
+    page = table_page(
+        f"The course on the data set '{dataset}'",
+        HEADINGS,
+        [_row(result, path.parent) for result in results],
+        "\n".join(f"<p>{html.escape(failure)}</p>" for failure in failures),
     )
     write_atomically(path, page.encode())
 
 
-def _row(result: Result, folder: Path) -> str:
+def _row(result: Result, folder: Path) -> list[str]:
     name, *others = map(html.escape, result.cells())
     if (folder / f"{result.name}.html").exists():
         name = f'<a href="{name}.html">{name}</a>'
-    return "<tr>" + "".join(f"<td>{text}</td>" for text in (name, *others)) + "</tr>"
+    return [name, *others]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.classroom.checks import _is_close, _no_answer, _verdict
+from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _verdict
 
 LOSSES = ("cross-entropy", "Dice", "both, added", "focal", "Tversky", "border-weighted")
 VERDICTS = ("better", "worse", "cannot tell")
@@ -22,8 +22,8 @@ def loss_of_share(answer: Any, share: float) -> None:
             return gap
         if _is_close(answer, right):
             return None
-        if not isinstance(answer, (int, float, np.number)):
-            return f"one number is expected, found a {type(answer).__name__}."
+        if (gap := _no_number(answer)) is not None:
+            return gap
         for wrong, hint in _wrong_losses(share, right):
             if _is_close(answer, wrong):
                 return hint

@@ -59,8 +59,8 @@ def variable_length(steps: int, peak: float = 3e-3) -> keras.optimizers.Optimize
     Tracing takes seconds, and bakes numbers in; these two stay variables.
     """
     optimizer = adamw(steps, peak)
-    schedule = optimizer._learning_rate
-    schedule.__class__ = CosineDecay
+    schedule = CosineDecay.from_config(optimizer._learning_rate.get_config())
+    optimizer._learning_rate = schedule
     for name in ("decay_steps", "warmup_steps"):
         value = keras.Variable(getattr(schedule, name), trainable=False, dtype="int32", name=name)
         setattr(schedule, name, value)

@@ -18,13 +18,13 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from unet_helpers.classroom.exercises import HEADING, without_solutions
+from unet_helpers.classroom.canonical import clear_outputs
+from unet_helpers.classroom.exercises import HEADING, mark_for_nbgrader, without_solutions
 from unet_helpers.classroom.files import UserError
 from unet_helpers.classroom.grading.marking import Marked
 from unet_helpers.classroom.grading.sheets import Sheet
 from unet_helpers.classroom.teaching.formulas import with_mathml
 
-POINTS = 1
 _SCRIPT = re.compile(r"<script[^>]*src=[^>]*>\s*</script>")
 MISSING = "# Nothing was handed in for this cell."
 
@@ -47,8 +47,8 @@ def graded_notebook(sheet: Sheet) -> NotebookNode:
     for exercise in sheet.exercises:
         assert exercise.stub is not None and exercise.check is not None
         stub, check = notebook["cells"][exercise.stub], notebook["cells"][exercise.check]
-        stub["metadata"]["nbgrader"] = _marks(stub, solution=True)
-        check["metadata"]["nbgrader"] = _marks(check, solution=False) | {"points": POINTS}
+        mark_for_nbgrader(stub)
+        mark_for_nbgrader(check)
         kept |= {exercise.stub: stub, exercise.check: check}
     for place, cell in enumerate(notebook["cells"]):
         heading = HEADING.search(cell["source"]) if cell["cell_type"] == "markdown" else None
@@ -57,21 +57,8 @@ def graded_notebook(sheet: Sheet) -> NotebookNode:
             text = without_solutions(cell["source"][heading.start() :])
             cell["source"] = with_mathml(text)
     notebook["cells"] = [kept[place] for place in sorted(kept)]
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            cell["outputs"], cell["execution_count"] = [], None
+    clear_outputs(notebook)
     return notebook
-
-
-def _marks(cell: Any, *, solution: bool) -> dict[str, Any]:
-    return {
-        "grade_id": cell["id"],
-        "grade": not solution,
-        "solution": solution,
-        "locked": not solution,
-        "task": False,
-        "schema_version": 3,
-    }
 
 
 def with_verdicts(sheet: Sheet, marked: Marked) -> NotebookNode:

@@ -9,35 +9,9 @@ from pathlib import Path
 from unet_helpers.classroom.files import write_atomically
 from unet_helpers.classroom.grading.marking import Marked
 from unet_helpers.classroom.grading.sheets import Sheet
+from unet_helpers.classroom.table_page import table_page
 
 Points = Mapping[tuple[str, str], tuple[float, float]]
-
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>Marks</title>
-<style>
-body {{ font-family: sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ border-bottom: 1px solid #bbb; padding: 0.4rem 0.8rem; text-align: left; }}
-td.number {{ text-align: right; }}
-</style>
-</head>
-<body>
-<h1>Marks</h1>
-<table>
-<thead><tr>{headings}</tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
-<h2>What most got wrong</h2>
-{common}
-</body>
-</html>
-"""
 
 
 def table(students: Sequence[str], sheets: Sequence[Sheet], points: Points) -> list[list[str]]:
@@ -98,8 +72,14 @@ def write_marks(
             for n, text in sorted(said.items())
         ]
     write_atomically(folder / "verdicts.csv", _as_csv(verdicts))
-    headings, *body = (_row(row, "th" if i == 0 else "td") for i, row in enumerate(rows))
-    page = _PAGE.format(headings=headings, rows="\n".join(body), common=_common(sheets, marked))
+    headings, *body = rows
+    page = table_page(
+        "Marks",
+        headings,
+        [list(map(html.escape, row)) for row in body],
+        f"<h2>What most got wrong</h2>\n{_common(sheets, marked)}",
+        width=70,
+    )
     write_atomically(folder / "marks.html", page.encode())
 
 
@@ -112,11 +92,6 @@ def _as_csv(rows: list[list[str]]) -> bytes:
 def _harmless(cell: str) -> str:
     """Keep a spreadsheet from taking a student's text for a formula."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell
-
-
-def _row(cells: list[str], kind: str) -> str:
-    made = "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells)
-    return made if kind == "th" else f"<tr>{made}</tr>"
 
 
 def _common(sheets: Sequence[Sheet], marked: Sequence[Marked]) -> str:

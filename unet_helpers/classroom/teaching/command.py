@@ -71,9 +71,10 @@ def _students(options: argparse.Namespace, notebooks: list[Path]) -> None:
     folder = options.out / "students"
     students = read_roster(options.roster) if options.roster else []
     numbers = numbers_for(students, options.seed)
-    for student, number in numbers.items() if students else [("", 0)]:
-        for path in notebooks:
-            made = student_notebook(_read(path), number)
+    for path in notebooks:
+        notebook = _read(path)
+        for student, number in numbers.items() if students else [("", 0)]:
+            made = student_notebook(notebook, number)
             _write_new(folder / student / path.name, to_bytes(made))
     if students:
         note = {"seed": options.seed, "numbers": numbers}

@@ -2,13 +2,13 @@
 
 import copy
 import hashlib
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from unet_helpers.classroom.canonical import METADATA, clear_outputs
 from unet_helpers.classroom.exercises import (
+    mark_for_nbgrader,
     read_exercises,
     tags,
     with_number,
@@ -89,20 +89,11 @@ def student_notebook(notebook: NotebookNode, number: int = 0) -> NotebookNode:
             cell["source"] = without_solutions(cell["source"])
         else:
             cell["source"] = with_number(cell, number)
-        _mark_for_nbgrader(cell)
+        mark_for_nbgrader(cell)
+        if "check" in tags(cell):
+            cell["metadata"] |= {"editable": False, "deletable": False}
     made["cells"] = [cell for cell in made["cells"] if cell["source"].strip()]
     return made
-
-
-def _mark_for_nbgrader(cell: Any) -> None:
-    stub, check = "exercise" in tags(cell), "check" in tags(cell)
-    if not (stub or check) or cell["cell_type"] != "code":
-        return
-    marks: dict[str, Any] = {"grade": check, "solution": stub, "locked": check, "task": False}
-    marks |= {"grade_id": cell["id"], "schema_version": 3} | ({"points": 1} if check else {})
-    cell["metadata"]["nbgrader"] = marks
-    if check:
-        cell["metadata"] |= {"editable": False, "deletable": False}
 
 
 def solution_notebook(notebook: NotebookNode, number: int = 0) -> NotebookNode:
