@@ -56,7 +56,8 @@ def test_an_uploaded_image_is_segmented_and_can_be_taken_along(model: keras.Mode
     mask = np.asarray(Image.open(io.BytesIO(download(widget, "mask (PNG)"))))
     np.testing.assert_array_equal(mask, expected * 255)
     table = pd.read_csv(io.BytesIO(download(widget, "table of pieces (CSV)")))
-    assert f"{len(table)} pieces" in widget.caption.value
+    word = "piece" if len(table) == 1 else "pieces"
+    assert f"; {len(table)} {word} of" in widget.caption.value
     assert 'download="field_mask.png"' in widget.links.value
 
 
