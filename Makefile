@@ -62,7 +62,7 @@ stick: $(LEARNER) ## build/stick: the course with its packages, for a room witho
 test: check unit notebooks ## style, types, tests, and the stored outputs of the notebooks
 
 test-all: test ## the same, and in a real browser, and executing twice gives the same bytes
-	@$(PYTEST) -m "browser or repeat"
+	@$(PYTEST) -m "browser or repeat or slow"
 
 check: $(DEV)
 	@$(PY) -m ruff format --check --quiet .
@@ -70,7 +70,7 @@ check: $(DEV)
 	@$(PY) -m mypy
 
 unit: $(DEV)
-	@$(PYTEST) $(SPREAD) -m "not browser and not repeat"
+	@$(PYTEST) $(SPREAD) -m "not browser and not repeat and not slow"
 
 notebooks: $(DEV)
 	@$(if $(NOTEBOOKS),$(PYTEST) $(SPREAD) $(NBVAL) notebooks/,echo "no notebooks to compare yet")

@@ -1,8 +1,9 @@
 """Small samples for the tests, and the check of what an error message says."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,15 @@ def assert_says(error: pytest.ExceptionInfo[BaseException], *parts: object) -> N
     assert re.search(r"(found|not exist).*: \w+( \S+)+", text), text
     missing = [str(part) for part in parts if str(part) not in text]
     assert not missing, f"{missing} not in {text!r}"
+
+
+def some_slow(cases: Iterable[Any], slow: Container[Any]) -> list[Any]:
+    """Cases for `parametrize`, of which some are left to `make test-all`."""
+    marks = {True: [pytest.mark.slow], False: []}
+    return [
+        pytest.param(*(each if isinstance(each, tuple) else (each,)), marks=marks[each in slow])
+        for each in cases
+    ]
 
 
 def make_samples(

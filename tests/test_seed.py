@@ -4,6 +4,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from unet_helpers import Dice, IoU, keras, load, unet
 
@@ -24,6 +25,7 @@ def handful() -> dict[str, np.ndarray]:
     return arrays
 
 
+@pytest.mark.slow
 def test_the_seeds_words_run_as_written() -> None:
     keras.utils.set_random_seed(0)
     names: dict[str, object] = {"unet": unet, "IoU": IoU, "Dice": Dice, **handful()}

@@ -107,6 +107,7 @@ def test_a_run_is_not_overwritten_and_resuming_a_finished_one_trains_nothing(
     assert (here / "run" / "card.md").read_text() == "filled in by hand"
 
 
+@pytest.mark.slow
 def test_json_is_one_document_and_quiet_says_nothing(
     trained: tuple[Path, str], here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +181,7 @@ def from_first(others: Path, first: Path, *more: str) -> list[str]:
     return [*command, "--epochs", "2", "--group", "^(slide.)", "--from", str(first), *more]
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_a_run_which_stays_as_it_was(
     trained: tuple[Path, str], others: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,6 +215,7 @@ def test_it_goes_on_from_a_run_which_stays_as_it_was(
     assert "freeze encoder" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_test_images_that_the_first_training_saw_are_refused(
     trained: tuple[Path, str], made: Path, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -246,6 +246,7 @@ def measured(backend: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_backend_is_the_one_asked_for(backend: str) -> None:
     assert measured(backend)["backend"] == backend

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import assert_says, make_samples
+from builders import assert_says, make_samples, some_slow
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -176,7 +176,9 @@ def test_a_chosen_threshold_is_told_and_refuses_its_own_images() -> None:
     assert_says(error, "threshold was chosen on")
 
 
-@pytest.mark.parametrize("kind", ["masks", "one output", "several outputs"])
+@pytest.mark.parametrize(
+    "kind", some_slow(["masks", "one output", "several outputs"], {"masks", "one output"})
+)
 def test_no_more_than_three_predictions_are_alive_at_a_time(kind: str) -> None:
     samples = cells(12)
     many = {"masks": masks_of, "one output": one_output, "several outputs": softmax}[kind]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import assert_says
+from builders import assert_says, some_slow
 
 from unet_helpers import keras, load, predict, to_mask, unet
 from unet_helpers.prediction import export as export_module
@@ -107,7 +107,7 @@ def test_its_own_runtime_computes_what_keras_does(
         assert (to_mask(found[0]) == to_mask(expected[0])).mean() > 0.999
 
 
-@pytest.mark.parametrize("name", ["onnx", "litert", "openvino"])
+@pytest.mark.parametrize("name", some_slow(["onnx", "litert", "openvino"], {"litert", "openvino"}))
 @pytest.mark.parametrize(
     ("outputs", "settings"),
     [

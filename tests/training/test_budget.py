@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import some_slow
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -35,6 +36,7 @@ def test_a_stretched_schedule_is_that_of_the_recipe(made_for: int, steps: int) -
         assert found == pytest.approx(float(wanted._learning_rate(int(step))), rel=1e-6), step
 
 
+@pytest.mark.slow
 def test_it_is_stretched_after_the_step_was_traced_too() -> None:
     """Trained by hand with the two optimizers, the second after being traced as a short one."""
     image = np.ones((1, 16, 16, 1), np.float32)
@@ -96,7 +98,10 @@ def estimated(
 
 @pytest.mark.parametrize(
     ("seconds", "step", "validation", "trace"),
-    [(60, 0.05, 0.2, 5), (60, 0.5, 2, 10), (600, 0.05, 3, 8), (3000, 0.1, 1, 5)],
+    some_slow(
+        [(60, 0.05, 0.2, 5), (60, 0.5, 2, 10), (600, 0.05, 3, 8), (3000, 0.1, 1, 5)],
+        {(600, 0.05, 3, 8), (3000, 0.1, 1, 5)},
+    ),
 )
 def test_the_time_is_used_and_not_overrun(
     monkeypatch: pytest.MonkeyPatch, seconds: float, step: float, validation: float, trace: float

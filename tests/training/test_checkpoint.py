@@ -78,6 +78,7 @@ def test_the_unbroken_one_learned_and_was_validated(unbroken: Ended) -> None:
     assert best == (max(unbroken[2]["val_dice"]), 1 + int(np.argmax(unbroken[2]["val_dice"])))
 
 
+@pytest.mark.slow
 def test_breaks_one_after_another_leave_no_trace(tmp_path: Path, unbroken: Ended) -> None:
     for hook, times in (("on_train_batch_end", 3), ("on_test_begin", 1), ("on_epoch_begin", 2)):
         with pytest.raises(RuntimeError, match=hook):
@@ -148,6 +149,7 @@ def test_without_a_score_there_is_no_best(tmp_path: Path) -> None:
     assert_says(error, "'val_iou'", "none", "validation_data")
 
 
+@pytest.mark.slow
 def test_an_undefined_score_is_never_the_best(tmp_path: Path) -> None:
     class Undefined(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -193,6 +195,7 @@ def test_another_training_is_refused_and_nothing_overwritten(tmp_path: Path) -> 
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_may_change(tmp_path: Path, unbroken: Ended) -> None:
     with pytest.raises(RuntimeError):
         fit(
@@ -238,6 +241,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
 # --- damage, and a full disk ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_from_an_older_checkpoint_it_ends_the_same(tmp_path: Path, unbroken: Ended) -> None:
     with pytest.raises(RuntimeError):
         fit(build(), KeepTraining(tmp_path), [Break("on_train_batch_end", 5, RuntimeError())])
@@ -250,6 +254,7 @@ def test_from_an_older_checkpoint_it_ends_the_same(tmp_path: Path, unbroken: End
     assert ended(model, keep, fit(model, keep)) == unbroken
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_the_older_checkpoint_survives(
     tmp_path: Path, unbroken: Ended
 ) -> None:

@@ -297,6 +297,7 @@ broken_fine_tune(sys.argv[1], Path(sys.argv[2]), callbacks=[Tell()])
 """
 
 
+@pytest.mark.slow
 def test_a_real_kill_and_other_breaks_leave_no_trace(first: Run, tmp_path: Path) -> None:
     here = Path(__file__).parent
     command = [sys.executable, "-c", CHILD, str(first.folder), str(tmp_path / "run"), str(here)]

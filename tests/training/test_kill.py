@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CHILD = """
 import json, os, sys
 from pathlib import Path
@@ -57,6 +59,7 @@ def to_the_end(folder: Path) -> object:
         return json.load(file)
 
 
+@pytest.mark.slow
 def test_three_kills_at_random_moments_leave_no_trace(tmp_path: Path) -> None:
     rng = random.Random(5)
     kill_after(tmp_path / "killed", lines=1, seconds=rng.uniform(0, 1))  # while it traces

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import assert_says, blob_samples
+from builders import assert_says, blob_samples, some_slow
 
 from unet_helpers import keras
 from unet_helpers.model.unet import unet
@@ -47,19 +47,20 @@ TOOLS: dict[str, Callable[[Any], Any]] = {
 every_tool = pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS.keys())
 
 
-@every_tool
-def test_the_model_comes_back_to_the_bit(tool: Callable[[Any], Any]) -> None:
+@pytest.mark.parametrize("name", some_slow(TOOLS, {*TOOLS} - {"overfit"}))
+def test_the_model_comes_back_to_the_bit(name: str) -> None:
     model = compiled(dropout=0.3)
     model.fit(IMAGES, MASKS, epochs=1, verbose=0)  # so that the optimiser has a state, too
     optimizer, loss, before = model.optimizer, model.loss, state_of(model)
     assert len(before) > 30
-    tool(model)
+    TOOLS[name](model)
     assert state_of(model) == before
     assert model.optimizer is optimizer
     assert model.loss is loss
     assert [m.name for m in model.metrics] == ["loss", "compile_metrics"]
 
 
+@pytest.mark.slow
 def test_the_training_after_a_check_is_that_without_it() -> None:
     weights = []
     for check in (True, False):
@@ -129,6 +130,7 @@ def test_nan_in_an_image_ends_it() -> None:
     assert "no number" in found.verdict
 
 
+@pytest.mark.slow
 def test_a_batch_without_foreground_is_told() -> None:
     found = overfit_one_batch(compiled(), (IMAGES, np.zeros_like(MASKS)), steps=2)
     assert not found.learned
@@ -146,6 +148,7 @@ def test_ignored_pixels_do_not_count_for_the_dice() -> None:
 # --- range of rates -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_range_test_finds_a_rate_that_trains() -> None:
     found = learning_rate_range(compiled(), [(IMAGES, MASKS)], 1e-5, 10.0, steps=50)
     assert found.suggested is not None
@@ -160,6 +163,7 @@ def test_the_range_test_finds_a_rate_that_trains() -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
+@pytest.mark.slow
 def test_rates_far_too_low_give_no_suggestion() -> None:
     found = learning_rate_range(compiled(), [(IMAGES, MASKS)], 1e-9, 1e-8, steps=12)
     assert found.suggested is None
@@ -238,6 +242,7 @@ def test_a_dead_output_is_named() -> None:
     assert "the output is 0 everywhere" in loss_at_start(model, (IMAGES, MASKS)).verdict
 
 
+@pytest.mark.slow
 def test_a_trained_model_is_told() -> None:
     model = compiled("binary_crossentropy")
     model.compile(keras.optimizers.Adam(1e-2), "binary_crossentropy")
@@ -271,6 +276,7 @@ def test_the_prior_of_several_classes() -> None:
 # --- seeds --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_seed_repeats_a_whole_training() -> None:
     runs = []
     for _ in range(2):

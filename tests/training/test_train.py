@@ -45,6 +45,7 @@ PLACES: dict[str, Callable[[BaseException], Where]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
 def test_breaks_at_all_places_one_after_another_leave_no_trace(
     kind: type[BaseException], tmp_path: Path, unbroken: Run
@@ -67,6 +68,7 @@ def test_dropout_and_augmentation_count_for_the_weights(unbroken: Run) -> None:
         assert weights(small_train(**changed).model) != weights(unbroken.model), changed
 
 
+@pytest.mark.slow
 def test_without_a_folder_it_is_the_same_run(unbroken: Run) -> None:
     run = small_train()
     assert run.folder is None
@@ -118,6 +120,7 @@ def test_an_interrupted_kernel_keeps_the_best_model_so_far(
     assert "stopped after 4" in str(run)
 
 
+@pytest.mark.slow
 def test_a_callback_may_stop_it_and_it_goes_on_later(tmp_path: Path, unbroken: Run) -> None:
     class Stop(keras.callbacks.Callback):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -186,6 +189,7 @@ def test_somebody_elses_run_json_is_refused(tmp_path: Path) -> None:
     assert_says(error, tmp_path / "run.json", "another file")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", ["none", "damaged"])
 def test_a_finished_run_without_its_model_is_told(found: str, tmp_path: Path) -> None:
     small_train(tmp_path, steps=2, rounds=1)
@@ -204,6 +208,7 @@ def test_a_finished_run_without_its_model_is_told(found: str, tmp_path: Path) ->
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_and_loses_nothing(tmp_path: Path, unbroken: Run) -> None:
     small_train(tmp_path / "run", callbacks=[Break("on_train_batch_end", 3, KeyboardInterrupt())])
     before = contents(tmp_path / "run")
@@ -245,6 +250,7 @@ print([str(each.message) for each in caught if "room to write" in str(each.messa
 """
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_written_for_real(tmp_path: Path) -> None:
     pytest.importorskip("resource")
     here = Path(__file__).parent
@@ -264,6 +270,7 @@ def test_files_that_cannot_be_written_for_real(tmp_path: Path) -> None:
 # --- minutes -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_minutes_become_steps_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -291,6 +298,7 @@ def test_minutes_become_steps_once(
     assert "0.05 minutes: about 6 steps here" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_minute_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     monkeypatch.setattr(budget, "steps_in", lambda seconds, *_: asked.append(seconds) or 2)
@@ -355,6 +363,7 @@ def test_several_classes_get_a_softmax_and_the_ignored_pixels_no_say() -> None:
     assert np.isfinite(run.history["loss"]).all()
 
 
+@pytest.mark.slow
 def test_the_policy_is_as_before_and_the_model_float32() -> None:
     before = keras.config.dtype_policy()
     run = small_train(precision="mixed_bfloat16", steps=2, rounds=1)
@@ -388,6 +397,7 @@ print(model.predict(image, verbose=0).astype("float32").tobytes().hex())
 """
 
 
+@pytest.mark.slow
 def test_the_model_opens_with_plain_keras_without_this_package(
     tmp_path: Path, unbroken: Run
 ) -> None:

@@ -411,6 +411,7 @@ def outputs_after_a_click(cell: str) -> list[tuple[str, Any]]:
         manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.slow
 def test_a_click_reaches_a_busy_kernel() -> None:
     cell = CELL.format(tests=str(ROOT / "tests"), epochs=1_000_000)
     outputs = outputs_after_a_click(cell)

@@ -19,6 +19,7 @@ def panels(panel: Any) -> list[np.ndarray]:
     return [np.asarray(ax.images[0].get_array()) for ax in figure.axes]
 
 
+@pytest.mark.slow
 def test_every_control_changes_the_picture_and_the_caption() -> None:
     panel = smear_explorer()
     for name, control in panel.controls.items():

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from builders import assert_says, blob_samples, make_samples
+from builders import assert_says, blob_samples, make_samples, some_slow
 
 from unet_helpers import BceDice, adamw, batches, diagnose, keras, unet
 
@@ -153,7 +153,13 @@ PLANTED: dict[str, Callable[[], tuple[Any, Any, dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize(
+    "name",
+    some_slow(
+        PLANTED,
+        {"all-background-predicted", "learning-rate-too-low", "imbalance", "augmented-validation"},
+    ),
+)
 def test_a_planted_fault_comes_first_with_what_to_do(name: str) -> None:
     model, data, more = PLANTED[name]()
     found = diagnose(model, data, **more)
@@ -164,6 +170,7 @@ def test_a_planted_fault_comes_first_with_what_to_do(name: str) -> None:
     assert f"1. {found[0].severity}: " in str(found)
 
 
+@pytest.mark.slow
 def test_a_rate_that_wipes_out_the_first_weights_is_named_even_where_the_loss_falls() -> None:
     """Batch normalisation makes a net of any weights learn one batch by heart."""
     data = textured()
@@ -175,6 +182,7 @@ def test_a_rate_that_wipes_out_the_first_weights_is_named_even_where_the_loss_fa
     assert not any("first step" in each.message for each in mild)
 
 
+@pytest.mark.slow
 def test_augmented_validation_is_seen_where_a_batch_shows_no_place_twice() -> None:
     samples = blob_samples(60, side=SIDE, channels=1)
     for augment in (True, False):
@@ -200,7 +208,7 @@ SOUND: dict[str, Callable[[], tuple[Any, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("name", some_slow(SOUND, {"plain", "sgd", "samples", "stream"}))
 def test_a_sound_training_brings_nothing_but_notes(name: str) -> None:
     model, data = SOUND[name]()
     found = diagnose(model, data, validation_data=textured(4, seed=20))
@@ -210,6 +218,7 @@ def test_a_sound_training_brings_nothing_but_notes(name: str) -> None:
     assert "nothing found" in str(found)
 
 
+@pytest.mark.slow
 def test_a_training_midway_brings_nothing_but_notes() -> None:
     images, masks = textured()
     model = compiled(optimizer=keras.optimizers.Adam(1e-2))
@@ -217,6 +226,7 @@ def test_a_training_midway_brings_nothing_but_notes() -> None:
     assert diagnose(model, images, masks).ok
 
 
+@pytest.mark.slow
 def test_masks_of_0_and_1_are_said_to_be_right() -> None:
     found = diagnose(compiled(), *textured())
     assert "mask-looks-black" in found.names
@@ -233,7 +243,7 @@ def state(model: Any) -> Iterator[bytes]:
     yield np.random.get_state()[1].tobytes()  # noqa: NPY002
 
 
-@pytest.mark.parametrize("steps", [0, 3])
+@pytest.mark.parametrize("steps", some_slow([0, 3], {0}))
 def test_the_training_goes_on_as_if_nobody_had_looked(steps: int) -> None:
     images, masks = textured()
 

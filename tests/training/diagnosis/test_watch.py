@@ -59,7 +59,9 @@ def watched(
     return watch.said, said
 
 
-@pytest.mark.parametrize("given", [None, data()], ids=["alone", "with data"])
+@pytest.mark.parametrize(
+    "given", [None, pytest.param(data(), marks=pytest.mark.slow)], ids=["alone", "with data"]
+)
 def test_a_sound_training_is_left_in_peace(given: Any) -> None:
     assert watched(net(), adamw(60), BceDice(), given=given, metrics=[Dice()])[0] == {}
     assert watched(net(), keras.optimizers.Adam(1e-2), given=given)[0] == {}
@@ -97,6 +99,7 @@ def test_a_head_that_gets_no_gradient(optimizer: Any) -> None:
     assert list(said) == ["no-gradient"]
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_is_too_low() -> None:
     said, _ = watched(net(), keras.optimizers.Adam(1e-8))
     assert list(said) == ["learning-rate-too-low"]
@@ -108,7 +111,9 @@ def test_a_loss_that_does_not_fall() -> None:
     assert "plateau" in said or "learning-rate-too-low" in said
 
 
-@pytest.mark.parametrize("given", [None, data()], ids=["alone", "with data"])
+@pytest.mark.parametrize(
+    "given", [None, pytest.param(data(), marks=pytest.mark.slow)], ids=["alone", "with data"]
+)
 def test_nothing_but_background(given: Any) -> None:
     metrics = [Dice()] if given is None else None
     masks = data()[1].copy()
@@ -121,6 +126,7 @@ def test_nothing_but_background(given: Any) -> None:
         assert list(said) == ["all-background-predicted"]
 
 
+@pytest.mark.slow
 def test_a_second_fit_of_a_good_model_is_no_plateau() -> None:
     model = net()
     watched(model, keras.optimizers.Adam(1e-2), epochs=40)
@@ -130,6 +136,7 @@ def test_a_second_fit_of_a_good_model_is_no_plateau() -> None:
     assert watch.said == {}
 
 
+@pytest.mark.slow
 def test_looking_takes_its_share_of_the_time_and_no_more() -> None:
     now = [0.0]
 
@@ -145,6 +152,7 @@ def test_looking_takes_its_share_of_the_time_and_no_more() -> None:
     assert 0 < watch.spent <= 0.2 * now[0] + 0.02  # the last look comes in any case
 
 
+@pytest.mark.slow
 def test_the_training_is_the_same_with_it() -> None:
     images, masks = data()
 
