@@ -20,7 +20,7 @@ PYTEST := env -u UNET_DATASET PYTHONHASHSEED=0 $(PY) -m pytest
 # Whole files to a worker, in their order: what a file has trained once serves all of its tests.
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/notebooks/sanitize.cfg \
-	--nbval-cell-timeout 600
+	--nbval-cell-timeout 600 -p tests.notebooks.in_time
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
