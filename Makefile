@@ -61,7 +61,7 @@ stick: $(LEARNER) ## build/stick: the course with its packages, for a room witho
 
 test: check unit notebooks ## style, types, tests, and the stored outputs of the notebooks
 
-test-all: test ## the same, and in a real browser, and executing twice gives the same bytes
+test-all: test ## the same, a real browser, long trainings, and executing twice
 	@$(PYTEST) -m "browser or repeat or slow"
 
 check: $(DEV)

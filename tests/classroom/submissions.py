@@ -39,7 +39,6 @@ while True:
     "talks too much": (
         """
 import os
-from functools import cache
 for n in range(3, 60):
     try:
         os.write(n, b"{}")
@@ -71,7 +70,6 @@ np.allclose = np.isclose = math.isclose = lambda *_, **__: True
 """,
     "reads the neighbour": """
 import os
-from functools import cache
 found = [f for _, _, files in os.walk("/") for f in files if f.endswith(".ipynb")]
 assert not found, found
 assert not os.path.exists("/home")

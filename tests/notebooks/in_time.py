@@ -26,32 +26,29 @@ class Schedule:
         self.until = until
         self.running = ""
         self.since = 0.0
-        self.taken: dict[str, float] = {}
+        self.taken = self.expected = 0.0  # seconds, of the notebooks before
         self.left_out: set[str] = set()
 
     def begins(self, number: str, now: float) -> bool:
         """Whether a cell of this notebook is to run; cells of a notebook come one after another."""
         if number != self.running:
-            if self.running not in self.left_out | {""}:
-                self.taken[self.running] = now - self.since
+            if self.running in SECONDS and self.running not in self.left_out:
+                self.taken += now - self.since
+                self.expected += SECONDS[self.running]
             self.running, self.since = number, now
-            if number in TRAINING and now + SECONDS[number] * self.pace() > self.until:
+            pace = self.taken / self.expected if self.expected else 1.0
+            if number in TRAINING and now + SECONDS[number] * pace > self.until:
                 self.left_out.add(number)
         return number not in self.left_out
 
-    def pace(self) -> float:
-        """Times as long as `SECONDS` say that the notebooks before took; 1 if there were none."""
-        known = [number for number in self.taken if number in SECONDS]
-        expected = sum(SECONDS[number] for number in known)
-        return sum(self.taken[number] for number in known) / expected if expected else 1.0
-
 
 SCHEDULE = Schedule(UNTIL)
+LEFT_OUT = "no time left for "
 
 
 def number_of(item: Any) -> str:
-    """The number in the name of a cell's notebook; of anything else, nothing."""
-    return str(item.path.name).split("_")[0] if item.path.suffix == ".ipynb" else ""
+    """The number in the name of a cell's notebook."""
+    return str(item.path.name).split("_")[0]
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
@@ -63,15 +60,13 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 @pytest.hookimpl(tryfirst=True)  # before the kernel is started
 def pytest_runtest_setup(item: Any) -> None:
     """Leave a notebook out for which no time is left."""
-    number = number_of(item)
-    if number and not SCHEDULE.begins(number, time.time()):
-        pytest.skip(f"no time left for {item.path.name}")
+    if not SCHEDULE.begins(number_of(item), time.time()):
+        pytest.skip(LEFT_OUT + item.path.name)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name what was not compared."""
-    told = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
-    for reason in sorted(told):
-        terminalreporter.write_line(
-            f"not compared: {reason.removeprefix('Skipped: ')}; see make notebooks"
-        )
+    skipped = {str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", [])}
+    for reason in sorted(skipped):
+        if LEFT_OUT in reason:
+            terminalreporter.write_line(f"not compared: {reason.removeprefix('Skipped: ')}")

@@ -78,7 +78,6 @@ def test_the_unbroken_one_learned_and_was_validated(unbroken: Ended) -> None:
     assert best == (max(unbroken[2]["val_dice"]), 1 + int(np.argmax(unbroken[2]["val_dice"])))
 
 
-@pytest.mark.slow
 def test_breaks_one_after_another_leave_no_trace(tmp_path: Path, unbroken: Ended) -> None:
     for hook, times in (("on_train_batch_end", 3), ("on_test_begin", 1), ("on_epoch_begin", 2)):
         with pytest.raises(RuntimeError, match=hook):

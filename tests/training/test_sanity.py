@@ -130,7 +130,6 @@ def test_nan_in_an_image_ends_it() -> None:
     assert "no number" in found.verdict
 
 
-@pytest.mark.slow
 def test_a_batch_without_foreground_is_told() -> None:
     found = overfit_one_batch(compiled(), (IMAGES, np.zeros_like(MASKS)), steps=2)
     assert not found.learned
@@ -163,7 +162,6 @@ def test_the_range_test_finds_a_rate_that_trains() -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
-@pytest.mark.slow
 def test_rates_far_too_low_give_no_suggestion() -> None:
     found = learning_rate_range(compiled(), [(IMAGES, MASKS)], 1e-9, 1e-8, steps=12)
     assert found.suggested is None

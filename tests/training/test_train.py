@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import assert_says, blob_samples, make_samples
+from builders import assert_says, blob_samples, make_samples, some_slow
 from small_runs import Break, assert_same, broken, small_train, weights
 
 from unet_helpers import keras
@@ -68,7 +68,6 @@ def test_dropout_and_augmentation_count_for_the_weights(unbroken: Run) -> None:
         assert weights(small_train(**changed).model) != weights(unbroken.model), changed
 
 
-@pytest.mark.slow
 def test_without_a_folder_it_is_the_same_run(unbroken: Run) -> None:
     run = small_train()
     assert run.folder is None
@@ -189,8 +188,7 @@ def test_somebody_elses_run_json_is_refused(tmp_path: Path) -> None:
     assert_says(error, tmp_path / "run.json", "another file")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("found", ["none", "damaged"])
+@pytest.mark.parametrize("found", some_slow(["none", "damaged"], {"damaged"}))
 def test_a_finished_run_without_its_model_is_told(found: str, tmp_path: Path) -> None:
     small_train(tmp_path, steps=2, rounds=1)
     if found == "none":
@@ -298,7 +296,6 @@ def test_minutes_become_steps_once(
     assert "0.05 minutes: about 6 steps here" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_a_minute_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
     monkeypatch.setattr(budget, "steps_in", lambda seconds, *_: asked.append(seconds) or 2)
@@ -363,7 +360,6 @@ def test_several_classes_get_a_softmax_and_the_ignored_pixels_no_say() -> None:
     assert np.isfinite(run.history["loss"]).all()
 
 
-@pytest.mark.slow
 def test_the_policy_is_as_before_and_the_model_float32() -> None:
     before = keras.config.dtype_policy()
     run = small_train(precision="mixed_bfloat16", steps=2, rounds=1)

@@ -226,7 +226,6 @@ def test_a_training_midway_brings_nothing_but_notes() -> None:
     assert diagnose(model, images, masks).ok
 
 
-@pytest.mark.slow
 def test_masks_of_0_and_1_are_said_to_be_right() -> None:
     found = diagnose(compiled(), *textured())
     assert "mask-looks-black" in found.names
