@@ -119,7 +119,7 @@ any_case = given(models | padded_models, lengths, lengths, lengths, st.integers(
 
 
 @pytest.mark.parametrize("exact", [True, False])
-@settings(max_examples=15)
+@settings(max_examples=10)
 @any_case
 def test_tiled_is_whole(
     exact: bool, shape: Any, height: int, width: int, tile: int, batch: int

@@ -10,7 +10,6 @@ import tensorflow as tf
 from builders import assert_says, blob_samples
 
 from unet_helpers import keras
-from unet_helpers.model.unet import unet
 from unet_helpers.training.losses import Focal, SoftDice, Tversky, WeightedCrossentropy
 from unet_helpers.training.recipe import BceDice
 
@@ -266,11 +265,11 @@ def test_one_loss_in_a_graph_and_in_bfloat16() -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         keras.utils.set_random_seed(0)
-        model = unet((16, 16, 3), filters=4, depth=1)
+        model = keras.Sequential([keras.layers.Conv2D(1, 1, activation="sigmoid")])
     finally:
         keras.config.set_dtype_policy("float32")
-    model.compile(keras.optimizers.Adam(2e-2), Tversky(gamma=4 / 3))
-    losses = model.fit(images, masks, batch_size=4, epochs=12, verbose=0).history["loss"]
+    model.compile(keras.optimizers.Adam(0.3), Tversky(gamma=4 / 3))
+    losses = model.fit(images, masks, batch_size=4, epochs=30, verbose=0).history["loss"]
     assert np.isfinite(losses).all()
     assert losses[-1] < 0.8 * losses[0]
 
