@@ -123,18 +123,18 @@ def run_all(page):
     """Run all cells of the open notebook and wait for the last; fails if one raises."""
     from playwright.sync_api import expect
 
-    def run(timeout=900):
+    def run():
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         expect(page.get_by_text(re.compile(r"\| Busy"))).to_be_visible()
-        wait_until_it_rests(page, timeout)
+        wait_until_it_rests(page)
         errors = page.locator("[data-mime-type='application/vnd.jupyter.error']")
         assert errors.count() == 0, errors.first.inner_text()
 
     return run
 
 
-def wait_until_it_rests(page, timeout, rest=3.0):
+def wait_until_it_rests(page, timeout=900, rest=3.0):
     """Wait until the kernel has been idle for some seconds; between two cells it is, for less."""
     idle, since = page.get_by_text("| Idle"), None
     until = time.monotonic() + timeout

@@ -6,15 +6,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+from tests.notebooks.conftest import NOTEBOOKS
+
+README = NOTEBOOKS.parent / "README.md"
 ROW = re.compile(r"^\| \**(?P<number>\d\db?) [^|]*\|[^|]*\| (?P<minutes>\d+) min \|", re.MULTILINE)
 
 
 def promised() -> dict[str, int]:
-    return {
-        row["number"]: int(row["minutes"]) for row in ROW.finditer((ROOT / "README.md").read_text())
-    }
+    return {row["number"]: int(row["minutes"]) for row in ROW.finditer(README.read_text())}
 
 
 def stated(path: Path) -> int:
@@ -25,6 +24,6 @@ def stated(path: Path) -> int:
     return int(found[1])
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_the_readme_promises_the_time_that_the_notebook_states(path: Path) -> None:
     assert promised()[path.name.split("_")[0]] == stated(path)
