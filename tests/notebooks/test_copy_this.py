@@ -208,6 +208,10 @@ def test_01_keeps_groups_together(groups):
     again = copied("01")["deal_groups"](list(group_of), val=0.2, test=0.3)
     assert all((a == b).all() for a, b in zip(parts, again, strict=True))
 
+def test_01_leaves_no_part_empty():
+    with pytest.raises(ValueError, match="2 groups are too few"):
+        copied("01")["deal_groups"](["a", "a", "b"])
+
 
 @pytest.mark.parametrize(("bands", "classes", "filters", "depth"), [(3, 1, 8, 3), (1, 4, 4, 2)])
 def test_02_is_the_net_that_unet_builds(bands, classes, filters, depth):
