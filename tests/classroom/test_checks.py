@@ -6,7 +6,15 @@ Right and wrong answers stand in ``tests/notebooks/answers``.
 import numpy as np
 import pytest
 
-from unet_helpers import checks, count_work, network_checks, receptive_field, unet
+from unet_helpers import (
+    checks,
+    count_work,
+    network_checks,
+    orient,
+    receptive_field,
+    training_checks,
+    unet,
+)
 from unet_helpers.model.geometry import ReceptiveField
 
 FIELDS = {1: ReceptiveField(50, 50, 25), 2: ReceptiveField(400, 410, 210)}
@@ -38,6 +46,35 @@ def test_a_function_that_gives_dots_is_not_an_attempt(check, more, capsys):
 def test_a_thing_of_another_kind_is_wrong_and_stops_nothing(check, more, answer, capsys):
     check(lambda *_: answer, *more)
     assert capsys.readouterr().out.startswith("Not yet: ")
+
+
+@pytest.mark.parametrize(
+    "wrap", [np.array, lambda number: np.array([[number]])], ids=["0-d", "2-d"]
+)
+def test_an_array_of_one_number_is_judged_as_that_number(wrap, capsys):
+    mask = np.eye(4, dtype=np.uint8)
+    mask[0, 1] = 1
+    rights = {
+        checks.foreground_share: (5 / 16, (mask,)),
+        checks.labels_out_of_step: (_still_right(mask), (mask,)),
+        training_checks.best_epoch: (3, ([5, 4, 3, 2], [5, 4, 3, 6])),
+    }
+    for check, (right, more) in rights.items():
+        for answer in (wrap(right), wrap(right - 0.004), right - 0.004, wrap(np.nan), np.nan):
+            check(answer, *more)
+    said = capsys.readouterr().out.splitlines()
+    for correct, close, same_close, lost, same_lost in zip(*[iter(said)] * 5, strict=True):
+        assert correct == "Correct."
+        assert close == same_close
+        assert close.startswith(("Not yet: very close", "Not yet: close by"))
+        assert lost == same_lost
+        assert lost.startswith("Not yet: ")
+    assert len(said) == 5 * len(rights)
+
+
+def _still_right(mask):
+    """Mean share of the foreground that keeps its label as the image alone is turned, 1 to 7."""
+    return np.mean([(orient(mask, which) == mask)[mask > 0].mean() for which in range(1, 8)])
 
 
 def test_whether_most_labels_stay_depends_on_the_mask(capsys):

@@ -208,6 +208,7 @@ def test_01_keeps_groups_together(groups):
     again = copied("01")["deal_groups"](list(group_of), val=0.2, test=0.3)
     assert all((a == b).all() for a, b in zip(parts, again, strict=True))
 
+
 def test_01_leaves_no_part_empty():
     with pytest.raises(ValueError, match="2 groups are too few"):
         copied("01")["deal_groups"](["a", "a", "b"])

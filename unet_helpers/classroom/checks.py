@@ -7,6 +7,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,28 @@ def _no_answer(answer: Any) -> str | None:
 
 def _no_number(answer: Any) -> str | None:
     """What to say where there is no number to judge; None if there is one."""
-    if (gap := _no_answer(answer)) is not None or isinstance(answer, (int, float, np.number)):
+    if (gap := _no_answer(answer)) is not None or isinstance(_plain(answer), Real):
         return gap
     return f"one number is expected, found a {type(answer).__name__}."
 
 
+def _plain(answer: Any) -> Any:
+    """Take the one number out of an array or a tensor; leave anything else as it is."""
+    if isinstance(answer, (str, bytes)) or np.size(answer) != 1:
+        return answer
+    return np.asarray(answer).item()
+
+
 def _is_close(answer: Any, expected: float) -> bool:
     """Compare a number with the right one; an array or a tensor of one number is one, too."""
-    if isinstance(answer, (str, bytes)) or np.size(answer) != 1:
-        return False
-    try:
-        number = float(np.asarray(answer).item())
-    except (TypeError, ValueError):
-        return False
-    return math.isclose(number, expected, rel_tol=1e-3, abs_tol=1e-9)
+    number = _plain(answer)
+    return isinstance(number, Real) and math.isclose(number, expected, rel_tol=1e-3, abs_tol=1e-9)
+
+
+def _is_nan(answer: Any) -> bool:
+    """Tell whether the answer is one number, but nan."""
+    number = _plain(answer)
+    return isinstance(number, float) and math.isnan(number)
 
 
 def foreground_share(answer: Any, mask: NDArray[Any]) -> None:
@@ -68,7 +77,7 @@ def foreground_share(answer: Any, mask: NDArray[Any]) -> None:
             return None
         if (gap := _no_number(answer)) is not None:
             return gap
-        if abs(float(answer) - share) < 0.01:
+        if abs(_plain(answer) - share) < 0.01:
             return "very close: do not round."
         if _is_close(answer, 100 * share):
             return "that is in percent; a share runs from 0 to 1."
@@ -290,17 +299,15 @@ def labels_out_of_step(answer: Any, mask: NDArray[Any]) -> None:
     """Notebook 01: mean share of the foreground labels that survive a turn of the image alone."""
 
     def attempt() -> str | None:
-        if (gap := _no_answer(answer)) is not None:
+        if (gap := _no_number(answer)) is not None:
             return gap
-        if not isinstance(answer, (int, float, np.number)):
-            return f"one number is expected, the mean; found a {type(answer).__name__}."
         right, hints = _step_hints(np.asarray(mask))
         if _is_close(answer, right):
             return None
         for wrong, hint in hints:
             if _is_close(answer, wrong):
                 return hint
-        if abs(float(answer) - right) < 0.01:
+        if abs(_plain(answer) - right) < 0.01:
             return "very close: do not round."
         return "for each of 1 to 7: orient(mask, which) == mask, and of that the foreground's mean."
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _verdict
+from unet_helpers.classroom.checks import _is_close, _is_nan, _no_answer, _no_number, _verdict
 
 
 def mean_area(answer: Any, areas: NDArray[Any], width: float) -> None:
@@ -274,6 +274,6 @@ def _reach_fault(answer: Any, number: int) -> str:
     for wrong, hint in hints:
         if _is_close(answer, wrong):
             return hint
-    if isinstance(answer, (float, np.floating)) and np.isnan(answer):
+    if _is_nan(answer):
         return "here the rim changes by rounding only: ignore what is below 1e-6."
     return f"here the farthest change is 7 rows down, not {answer!r}."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _verdict
+from unet_helpers.classroom.checks import _is_close, _is_nan, _no_answer, _no_number, _verdict
 
 # Per image: tp, fp, fn. In the second nothing is there and nothing found; the third is a false
 # alarm, whose score is 0.
@@ -94,7 +94,7 @@ def _empty_fault(function: Callable[..., Any]) -> str | None:
         empty = function(0, 0, 0)
     except ZeroDivisionError:
         return "it divides by zero when there is nothing to find and nothing was found: return nan."
-    if np.size(empty) == 1 and np.asarray(empty).dtype.kind == "f" and np.isnan(empty):
+    if _is_nan(empty):
         return None
     return f"with nothing to find and nothing found Dice is undefined, not {empty}: return np.nan."
 
@@ -232,7 +232,7 @@ def _mean_fault(mean: Any) -> str | None:
     for wrong, hint in hints:
         if _is_close(mean, float(wrong)):
             return hint
-    if isinstance(mean, (float, np.floating)) and np.isnan(mean):
+    if _is_nan(mean):
         return "the mean is nan: leave out the image with tp=fp=fn=0 before you average."
     right = float(each.sum() / 3)
     return None if _is_close(mean, right) else f"here the mean must be {right:.3f}."

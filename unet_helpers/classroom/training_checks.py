@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _verdict
+from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _plain, _verdict
 
 LOSSES = ("cross-entropy", "Dice", "both, added", "focal", "Tversky", "border-weighted")
 VERDICTS = ("better", "worse", "cannot tell")
@@ -27,7 +27,7 @@ def loss_of_share(answer: Any, share: float) -> None:
         for wrong, hint in _wrong_losses(share, right):
             if _is_close(answer, wrong):
                 return hint
-        if abs(float(answer) - right) < 0.01:
+        if abs(_plain(answer) - right) < 0.01:
             return "very close: do not round."
         return f"for a share of {share} it must lie between 0 and {np.log(2):.2f}."
 
@@ -108,15 +108,16 @@ def best_epoch(answer: Any, training: Sequence[float], validation: Sequence[floa
             return gap
         if _is_close(answer, best):
             return None
-        if not isinstance(answer, (int, float, np.number)):
-            return f"the number of an epoch is expected, found a {type(answer).__name__}."
-        if answer == best - 1:
+        if (gap := _no_number(answer)) is not None:
+            return gap
+        number = _plain(answer)
+        if number == best - 1:
             return "right place, but epochs are counted from 1 here."
-        if answer in (len(training), int(np.argmin(training)) + 1):
+        if number in (len(training), int(np.argmin(training)) + 1):
             return "that is where the training loss is lowest; the model has begun to memorise."
-        if float(answer) < 1 and any(_is_close(answer, float(loss)) for loss in validation):
+        if number < 1 and any(_is_close(number, float(loss)) for loss in validation):
             return "that is a loss; asked for is the epoch at which it stands."
-        if abs(float(answer) - best) <= 2:
+        if abs(_plain(number) - best) <= 2:
             return "close by: the figure is too coarse, so ask np.argmin."
         return "look for the lowest point of the validation curve."
 
