@@ -23,7 +23,8 @@ def series(tmp_path, write_notebook):
     course = tmp_path / "notebooks"
     write_notebook(course / "00_first.ipynb", "import os\nprint('on', os.environ['UNET_DATASET'])")
     write_notebook(course / "01_fails.ipynb", "print('so far so good')", "raise ValueError('oh')")
-    write_notebook(course / "02_scored.ipynb", SCORED, title="Maths $x^2$")
+    title = "Maths $x^2$, [first](00_first.ipynb), [mask](../docs/glossary.md#mask)"
+    write_notebook(course / "02_scored.ipynb", SCORED, title=title)
     return course, tmp_path / "build"
 
 
@@ -59,6 +60,7 @@ def check_what_was_written(pages):
         assert shown in page and f'href="{name}.html"' in index
         # The template's own script for live figures is inline; nothing is fetched.
         assert LOADED.search(page) is None
+    assert '<a href="00_first.html">first</a>, mask' in page
     report = json.loads((pages / "run.json").read_text())
     assert [entry["name"] for entry in report["notebooks"]] == ["00_first", "01_fails", "02_scored"]
     assert report["notebooks"][2]["records"][1]["value"] == 0.9

@@ -13,6 +13,7 @@ from unet_helpers.classroom.exercises import read_exercises, tags
 from unet_helpers.classroom.quiz import read_quiz
 from unet_helpers.classroom.teaching.copies import numbers_for, solution_notebook, student_notebook
 from unet_helpers.classroom.teaching.formulas import with_mathml
+from unet_helpers.classroom.teaching.handout import handout_page
 from unet_helpers.classroom.teaching.markup import text_html
 from unet_helpers.classroom.teaching.slides import sections
 
@@ -66,6 +67,15 @@ def test_slides_show_every_figure_and_no_solution(committed):
     everything = shown + "".join(note for slide in slides for note in slide.notes)
     assert "<details>" not in everything
     assert all(slide.body.strip() for slide in slides)
+
+
+def test_links_lead_to_pages_that_are_made(committed):
+    pieces = [slide.body for section in sections(committed) for slide in section]
+    pieces.append(handout_page(committed, "a page"))
+    for piece in pieces:
+        targets = [t for t in re.findall(r'<a href="([^"]*)"', piece) if not t.startswith("http")]
+        files = {target.partition("#")[0] for target in targets} - {""}
+        assert files <= {f"{path.stem}.html" for path in PATHS}
 
 
 def test_numbers_differ_within_a_class_and_between_seeds():

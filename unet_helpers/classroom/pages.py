@@ -7,6 +7,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
 from .files import write_atomically
+from .page_links import links_of_pages
 from .results import HEADINGS, Result
 from .table_page import table_page
 
@@ -21,7 +22,7 @@ _OFFLINE_TEMPLATE = """\
 
 
 def write_page(notebook: NotebookNode, path: Path, resources: Path) -> None:
-    """Write an executed notebook as one self-contained page.
+    """Write an executed notebook as one self-contained page, with links to the others' pages.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def write_page(notebook: NotebookNode, path: Path, resources: Path) -> None:
     page, _ = exporter.from_notebook_node(
         notebook, resources={"metadata": {"name": path.stem, "path": str(resources)}}
     )
-    write_atomically(path, page.encode())
+    write_atomically(path, links_of_pages(page).encode())
 
 
 def write_index(path: Path, dataset: str, results: list[Result]) -> None:

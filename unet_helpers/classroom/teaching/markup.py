@@ -10,6 +10,7 @@ from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 from pygments.formatters import HtmlFormatter
 
+from unet_helpers.classroom.page_links import links_of_pages
 from unet_helpers.classroom.teaching.formulas import with_mathml
 
 FOLD = re.compile(r"<details>.*?</details>\s*", re.DOTALL)
@@ -29,9 +30,9 @@ def text_html(text: str, folder: Path | None = None) -> str:
     Returns
     -------
     str
-        HTML.
+        HTML, in which links to notebooks lead to their pages.
     """
-    made = str(markdown2html_mistune(with_mathml(text)))
+    made = links_of_pages(str(markdown2html_mistune(with_mathml(text))))
     made = re.sub(r'<a class="anchor-link".*?</a>', "", made)
     return (
         made if folder is None else re.sub(r'src="([^":]+)"', lambda m: _inlined(m, folder), made)
