@@ -84,6 +84,8 @@ def browser(chromium_path):
         # A container has no user namespaces for the sandbox, and little shared memory.
         arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=chromium_path, args=arguments)
+        # A busy machine takes longer than the usual 5 s to connect a kernel.
+        api.expect.set_options(timeout=60_000)
         yield browser
         browser.close()
 

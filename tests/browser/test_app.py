@@ -26,6 +26,11 @@ def model(tmp_path):
     return made
 
 
+def listen_to_ctrl_c():
+    """Undo what a job in the background of a script inherits: it ignores Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def address(model, tmp_path):
     with socket.socket() as probe:
@@ -34,10 +39,15 @@ def address(model, tmp_path):
     command = [sys.executable, "-m", "unet_helpers", "app", str(tmp_path), "--no-browser"]
     log = tmp_path / "log"
     with log.open("wb") as said:
-        server = subprocess.Popen([*command, "--port", str(port)], stdout=said, stderr=said)
+        server = subprocess.Popen(
+            [*command, "--port", str(port)], stdout=said, stderr=said, preexec_fn=listen_to_ctrl_c
+        )
         yield f"http://127.0.0.1:{port}"
         server.send_signal(signal.SIGINT)
-        assert server.wait(30) == 0, log.read_text()
+        try:
+            assert server.wait(30) == 0, log.read_text()
+        finally:
+            server.kill()
 
 
 def opened(browser, address):
