@@ -6,6 +6,7 @@ DATASET ?= cells
 ONLY ?=
 UPGRADE ?=
 WORKERS ?= 2
+STICK ?= build/stick
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -46,16 +47,16 @@ teacher: $(LEARNER) ## add what grading, slides and handouts need
 	@echo "Now: $(PY) -m unet_helpers classroom --help"
 
 stick: $(LEARNER) ## build/stick: the course with its packages, for a room without internet
-	@mkdir -p build/stick/packages && rm -rf build/stick/course && mkdir build/stick/course
+	@mkdir -p $(STICK)/packages && rm -rf $(STICK)/course && mkdir $(STICK)/course
 	@echo "Fetching the packages of requirements.lock for this system: minutes ..."
-	@$(PIP) download --require-hashes -r requirements.lock -d build/stick/packages
-	@cp -r notebooks unet_helpers docs pyproject.toml README.md LICENSE requirements.lock \
-		build/stick/course/
-	@find build/stick/course -name __pycache__ -type d -prune -exec rm -rf {} +
-	@cp docs/stick/* build/stick/
+	@$(PIP) download --require-hashes -r requirements.lock -d $(STICK)/packages
+	@cp -r notebooks unet_helpers docs benchmarks pyproject.toml README.md LICENSE \
+		requirements.lock $(STICK)/course/
+	@find $(STICK)/course -name __pycache__ -type d -prune -exec rm -rf {} +
+	@cp docs/stick/* $(STICK)/
 	@$(PY) -c 'import platform as p; print(p.system(), p.machine(), "Python", p.python_version())' \
-		> build/stick/python_version.txt
-	@du -sh build/stick
+		> $(STICK)/python_version.txt
+	@du -sh $(STICK)
 
 # --- for authors and developers ---------------------------------------------------------------
 
