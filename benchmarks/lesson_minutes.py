@@ -20,6 +20,7 @@ from unet_helpers.classroom.exercises import HEADING, read_exercises
 from unet_helpers.classroom.teaching.markup import FOLD
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+PAGE = Path(__file__).parents[1] / "docs" / "minutes_by_section.md"
 WORDS_A_MINUTE = 150
 SECONDS_A_LINE = 4
 EXERCISE_MINUTES = {"code": 6, "predict": 2, "read": 4}
@@ -64,6 +65,46 @@ def run_times(path: Path) -> dict[int, float]:
     return dict(zip(places, np.diff(stamps).tolist(), strict=True))
 
 
+def page(measured: dict[str, Any]) -> str:
+    """Write what was stored as a page of tables: one of the notebooks, then one for each."""
+    paces, where = measured["exercise_minutes"], measured["machine"]
+    lines = [
+        "# Minutes by section",
+        "",
+        "Made by `python benchmarks/lesson_minutes.py` on "
+        f"{where['cores']} cores ({where['processor']}). How long a section's cells "
+        "run is *measured*; reading and doing are *estimates*: "
+        f"{measured['words_a_minute']} words a minute, {measured['seconds_a_line']} seconds a line "
+        f"of code, {paces['code']} minutes for an exercise to write, {paces['read']} for one to "
+        f"read, {paces['predict']} for a guess.",
+        "",
+        "| notebook | read | run | exercises | in all |",
+        "|---|---:|---:|---:|---:|",
+        *(_summary(name, sections) for name, sections in measured["notebooks"].items()),
+    ]
+    for name, sections in measured["notebooks"].items():
+        lines += ["", f"## {_title(name)}", "", "| section | minutes | of which cells run |"]
+        lines += ["|---|---:|---:|"]
+        lines += [
+            f"| {each['section']} | {each['minutes']:.1f} | {each['run_seconds'] / 60:.1f} |"
+            for each in sections
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _summary(name: str, sections: list[dict[str, Any]]) -> str:
+    """A notebook's row; what the cells of an exercise run counts as the exercise's."""
+    doing = sum(each["minutes"] for each in sections if each["do"])
+    running = sum(each["run_seconds"] / 60 for each in sections if not each["do"])
+    total = sum(each["minutes"] for each in sections)
+    numbers = (total - doing - running, running, doing, total)
+    return f"| {_title(name)} | {' | '.join(f'{number:.0f}' for number in numbers)} |"
+
+
 def main() -> None:
     """Measure all notebooks, or those whose names start as the arguments say."""
     made = {}
@@ -76,16 +117,15 @@ def main() -> None:
         print(f"\n{path.stem}: {total:.0f} minutes")
         for each in made[path.stem]:
             print(f"  {each['minutes']:5.1f}  {each['section']}  (runs {each['run_seconds']} s)")
-    store(
-        "lesson_minutes",
-        {
-            "machine": machine(),
-            "words_a_minute": WORDS_A_MINUTE,
-            "seconds_a_line": SECONDS_A_LINE,
-            "exercise_minutes": EXERCISE_MINUTES,
-            "notebooks": made,
-        },
-    )
+    measured = {
+        "machine": machine(),
+        "words_a_minute": WORDS_A_MINUTE,
+        "seconds_a_line": SECONDS_A_LINE,
+        "exercise_minutes": EXERCISE_MINUTES,
+        "notebooks": made,
+    }
+    store("lesson_minutes", measured)
+    PAGE.write_text(page(measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
-"""The README promises of each notebook the reading time that the notebook itself states."""
+"""The README promises of each notebook the reading time that the notebook itself states.
 
+And the teacher's page of minutes is that of the stored measurement, which knows every section.
+"""
+
+import json
 import re
+import runpy
 from pathlib import Path
 
 import nbformat
@@ -27,3 +32,17 @@ def stated(path: Path) -> int:
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_the_readme_promises_the_time_that_the_notebook_states(path: Path) -> None:
     assert promised()[path.name.split("_")[0]] == stated(path)
+
+
+@pytest.fixture
+def lesson_minutes(monkeypatch):
+    monkeypatch.syspath_prepend(str(NOTEBOOKS.parent / "benchmarks"))
+    return runpy.run_path(str(NOTEBOOKS.parent / "benchmarks" / "lesson_minutes.py"))
+
+
+def test_the_page_of_minutes_is_the_stored_measurement(lesson_minutes) -> None:
+    stored = json.loads((NOTEBOOKS.parent / "benchmarks/results/lesson_minutes.json").read_text())
+    assert lesson_minutes["PAGE"].read_text(encoding="utf-8") == lesson_minutes["page"](stored)
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        now = [each["section"] for each in lesson_minutes["sections"](nbformat.read(path, 4), {})]
+        assert [each["section"] for each in stored["notebooks"][path.stem]] == now
