@@ -11,7 +11,9 @@ from unet_helpers import (
     count_work,
     network_checks,
     orient,
+    prediction_checks,
     receptive_field,
+    score_checks,
     training_checks,
     unet,
 )
@@ -49,7 +51,9 @@ def test_a_thing_of_another_kind_is_wrong_and_stops_nothing(check, more, answer,
 
 
 @pytest.mark.parametrize(
-    "wrap", [np.array, lambda number: np.array([[number]])], ids=["0-d", "2-d"]
+    "wrap",
+    [np.array, lambda number: np.array([[number]]), lambda number: [number]],
+    ids=["0-d", "2-d", "list"],
 )
 def test_an_array_of_one_number_is_judged_as_that_number(wrap, capsys):
     mask = np.eye(4, dtype=np.uint8)
@@ -70,6 +74,24 @@ def test_an_array_of_one_number_is_judged_as_that_number(wrap, capsys):
         assert lost == same_lost
         assert lost.startswith("Not yet: ")
     assert len(said) == 5 * len(rights)
+
+
+@pytest.mark.parametrize("wrap", [np.array, lambda number: [number]], ids=["0-d", "list"])
+@pytest.mark.parametrize(
+    ("check", "more"),
+    [
+        (network_checks.conv_parameters, (3, 2, 4)),
+        (prediction_checks.last_doubling, ()),
+        (score_checks.interval_width, ()),
+        (training_checks.loss_of_share, (0.1,)),
+    ],
+)
+def test_wherever_a_number_is_asked_for_one_in_an_array_says_the_same(check, more, wrap, capsys):
+    for number in (76, 72, 0.5, 0.03, -0.1, 2.0, np.nan):
+        check(number, *more)
+        check(wrap(number), *more)
+        plain, wrapped = capsys.readouterr().out.splitlines()
+        assert wrapped == plain
 
 
 def _still_right(mask):

@@ -7,7 +7,6 @@ import math
 import re
 import tempfile
 from collections.abc import Callable
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +41,25 @@ def _no_answer(answer: Any) -> str | None:
 
 def _no_number(answer: Any) -> str | None:
     """What to say where there is no number to judge; None if there is one."""
-    if (gap := _no_answer(answer)) is not None or isinstance(_plain(answer), Real):
+    if (gap := _no_answer(answer)) is not None or isinstance(_plain(answer), float):
         return gap
     return f"one number is expected, found a {type(answer).__name__}."
 
 
 def _plain(answer: Any) -> Any:
-    """Take the one number out of an array or a tensor; leave anything else as it is."""
+    """Take the one number out of an array, a tensor or a list; leave anything else as it is."""
     if isinstance(answer, (str, bytes)) or np.size(answer) != 1:
         return answer
-    return np.asarray(answer).item()
+    try:
+        return float(np.asarray(answer).item())
+    except (TypeError, ValueError):
+        return answer
 
 
 def _is_close(answer: Any, expected: float) -> bool:
     """Compare a number with the right one; an array or a tensor of one number is one, too."""
     number = _plain(answer)
-    return isinstance(number, Real) and math.isclose(number, expected, rel_tol=1e-3, abs_tol=1e-9)
+    return isinstance(number, float) and math.isclose(number, expected, rel_tol=1e-3, abs_tol=1e-9)
 
 
 def _is_nan(answer: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unet_helpers import keras
-from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _verdict
+from unet_helpers.classroom.checks import _is_close, _no_answer, _no_number, _plain, _verdict
 from unet_helpers.classroom.model_checks import (
     FILTERS,
     SIDE,
@@ -41,9 +41,10 @@ def conv_parameters(answer: Any, kernel: int, inputs: int, outputs: int) -> None
     def attempt() -> str | None:
         if (gap := _no_number(answer)) is not None:
             return gap
-        if answer == right:
+        number = _plain(answer)
+        if number == right:
             return None
-        known = (hint for wrong, hint in hints if answer == wrong)
+        known = (hint for wrong, hint in hints if number == wrong)
         return next(known, "count the weights of one output channel, with its bias, then of all.")
 
     _verdict(attempt)

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.classroom.checks import _is_close, _is_nan, _no_answer, _no_number, _verdict
+from unet_helpers.classroom.checks import (
+    _is_close,
+    _is_nan,
+    _no_answer,
+    _no_number,
+    _plain,
+    _verdict,
+)
 
 
 def mean_area(answer: Any, areas: NDArray[Any], width: float) -> None:
@@ -45,13 +52,14 @@ def last_doubling(answer: Any) -> None:
     def attempt() -> str | None:
         if (gap := _no_number(answer)) is not None:
             return gap
-        if 0 <= answer <= 0.05:
+        number = _plain(answer)
+        if 0 <= number <= 0.05:
             return None
-        if answer < 0:
+        if number < 0:
             return "a doubling can seem to harm by chance, by what seeds differ; expect a gain."
-        if answer >= 1:
+        if number >= 1:
             return "IoU runs from 0 to 1, and so does what can be gained: no percent."
-        if answer >= 0.2:
+        if number >= 0.2:
             return "as much as the first doubling? By then the IoU would be above 1."
         return "too much: what comes easily has been gained long before, and the curve is flat."
 

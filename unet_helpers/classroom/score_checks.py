@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unet_helpers.classroom.checks import _is_close, _is_nan, _no_answer, _no_number, _verdict
+from unet_helpers.classroom.checks import (
+    _is_close,
+    _is_nan,
+    _no_answer,
+    _no_number,
+    _plain,
+    _verdict,
+)
 
 # Per image: tp, fp, fn. In the second nothing is there and nothing found; the third is a false
 # alarm, whose score is 0.
@@ -49,13 +56,14 @@ def interval_width(answer: Any) -> None:
     def attempt() -> str | None:
         if (gap := _no_number(answer)) is not None:
             return gap
-        if 0.4 <= answer <= 0.6:
+        number = _plain(answer)
+        if 0.4 <= number <= 0.6:
             return None
-        if 1.6 <= answer <= 4.5:
+        if 1.6 <= number <= 4.5:
             return "turn it over: divide the new width by the old one."
-        if 0.2 <= answer < 0.4:
+        if 0.2 <= number < 0.4:
             return "so much it would be if the width fell with the number; it falls with its root."
-        if 0.6 < answer <= 0.8:
+        if 0.6 < number <= 0.8:
             return "that is what twice as many slides bring; here they are four times as many."
         return "the width falls with the square root of the number: what is the root of 4?"
 

@@ -117,7 +117,7 @@ def best_epoch(answer: Any, training: Sequence[float], validation: Sequence[floa
             return "that is where the training loss is lowest; the model has begun to memorise."
         if number < 1 and any(_is_close(number, float(loss)) for loss in validation):
             return "that is a loss; asked for is the epoch at which it stands."
-        if abs(_plain(number) - best) <= 2:
+        if abs(number - best) <= 2:
             return "close by: the figure is too coarse, so ask np.argmin."
         return "look for the lowest point of the validation curve."
 
